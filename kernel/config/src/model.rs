@@ -1,0 +1,361 @@
+//! The checked configuration.
+//!
+//! Names are resolved, sets and services are expanded, contradictions are
+//! refused: whoever holds a [`Config`] need not check it again. Order is kept
+//! where it matters (rules: first match wins).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::Ipv4Addr;
+use core::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net};
+
+/// The most zones, and so cards, that one configuration can name.
+pub const MAX_ZONES: usize = 8;
+
+/// A whole configuration, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// One to [`MAX_ZONES`] zones; [`ZoneId`] is the index.
+    pub zones: Vec<Zone>,
+    /// Filter rules; the first that matches decides, what none takes is dropped.
+    pub rules: Vec<Rule>,
+    /// Port forwards; each implies its accept.
+    pub forwards: Vec<Forward>,
+    /// Static routes beside the zones' own prefixes and gateways.
+    pub routes: Vec<Route>,
+    /// Address translation.
+    pub nat: Nat,
+    /// How long an idle flow lives.
+    pub timeouts: Timeouts,
+    /// Bounds that keep one host from using up what all share.
+    pub limits: Limits,
+}
+
+/// A zone's index in [`Config::zones`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ZoneId(u8);
+
+impl ZoneId {
+    /// The zone with this index, if there can be one.
+    #[must_use]
+    pub const fn new(index: usize) -> Option<Self> {
+        if index < MAX_ZONES {
+            Some(Self(index as u8))
+        } else {
+            None
+        }
+    }
+
+    /// The index in [`Config::zones`], below [`MAX_ZONES`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One network segment and the card on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    /// `[a-z][a-z0-9-]*`, unique, never `self` or `any`.
+    pub name: String,
+    /// Which card is the zone's.
+    pub card: Card,
+    /// The firewall's own address there.
+    pub address: Addressing,
+    /// Largest IP packet in bytes, 576 to 9000.
+    pub mtu: u16,
+    /// Accept RFC 1918 and RFC 6598 sources from this zone although they are not its own prefix.
+    pub allow_private_sources: bool,
+    /// What the firewall itself answers to hosts in this zone.
+    pub answer: Answer,
+    /// A DHCP server on this zone.
+    pub dhcp: Option<DhcpServer>,
+}
+
+/// How a zone finds its card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Card {
+    /// By Ethernet address.
+    Mac([u8; 6]),
+    /// By position among the cards in bus order, from 0.
+    Slot(u8),
+}
+
+/// Where a zone's own address comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addressing {
+    /// From a DHCP server on the segment.
+    Dhcp,
+    /// Fixed: host address with prefix length, and the default gateway if this zone leads out.
+    Static {
+        /// The firewall's address and the segment's prefix.
+        address: Ipv4Net,
+        /// The next hop of the default route.
+        gateway: Option<Ipv4Addr>,
+    },
+}
+
+/// What the firewall itself answers to hosts of one zone; silence by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Reply to ICMP echo requests (key `"echo"`).
+    pub echo: bool,
+    /// Send ICMP errors (time exceeded, unreachable, fragmentation needed) into the zone (key `"errors"`).
+    /// Fragmentation needed about a flow that exists is always sent, else path MTU discovery breaks.
+    pub errors: bool,
+    /// Refuse closed TCP ports with a RST and what a rule rejects with ICMP 3/13 (key `"refuse"`).
+    pub refuse: bool,
+}
+
+/// A DHCP server's settings (RFC 2131).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DhcpServer {
+    /// First address handed out, inside the zone's prefix.
+    pub first: Ipv4Addr,
+    /// Last address handed out, inclusive.
+    pub last: Ipv4Addr,
+    /// Lease time.
+    pub lease: Duration,
+    /// The router option.
+    pub router: RouterOption,
+    /// The name server option.
+    pub dns: DnsOption,
+    /// Fixed addresses by Ethernet address; may lie outside the range but inside the prefix.
+    pub reservations: Vec<Reservation>,
+    /// Domain name option.
+    pub domain: Option<String>,
+}
+
+/// DHCP option 3, as the server gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouterOption {
+    /// The zone's own address (the default where traffic may leave the zone).
+    Own,
+    /// Another router on the segment.
+    Fixed(Ipv4Addr),
+    /// No router: clients get no default route.
+    None,
+}
+
+/// DHCP option 6, as the server gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DnsOption {
+    /// What the DHCP client of an upstream zone was told; none until it was.
+    Upstream,
+    /// These servers; empty for none.
+    Fixed(Vec<Ipv4Addr>),
+}
+
+/// A fixed DHCP address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    /// The client's Ethernet address.
+    pub mac: [u8; 6],
+    /// The address it always gets.
+    pub address: Ipv4Addr,
+}
+
+/// One end of a rule: a zone of the network, or the firewall's own endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// Hosts behind a card.
+    Zone(ZoneId),
+    /// The firewall itself, `self` in the language.
+    Own,
+}
+
+/// A filter rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Unique among rules and forwards.
+    pub name: String,
+    /// Where the packet comes from; empty matches every place.
+    pub from: Vec<Place>,
+    /// Where it goes to; empty matches every place.
+    pub to: Vec<Place>,
+    /// Source prefixes; empty matches every address.
+    pub src: Vec<IpNet>,
+    /// Destination prefixes (after forwards: the inside address); empty matches every address.
+    pub dst: Vec<IpNet>,
+    /// Protocols and destination ports; empty matches all.
+    pub service: Vec<Service>,
+    /// What happens.
+    pub action: Action,
+    /// Print each decision on the console (rate-limited).
+    pub log: bool,
+}
+
+/// What a rule does with a new flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Let it in.
+    Accept,
+    /// Drop it silently.
+    Drop,
+    /// Drop it and tell the sender: TCP gets a RST, all else ICMP 3/13.
+    Reject,
+}
+
+/// Protocol and, where it has them, destination ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// TCP to these ports.
+    Tcp(PortRange),
+    /// UDP to these ports.
+    Udp(PortRange),
+    /// ICMP; `None` is every type. Errors about flows pass by themselves and need no rule.
+    Icmp(Option<u8>),
+    /// Another IP protocol by number.
+    Protocol(u8),
+}
+
+/// Ports from `first` to `last`, both included; `first <= last`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortRange {
+    /// Lowest port.
+    pub first: u16,
+    /// Highest port.
+    pub last: u16,
+}
+
+impl PortRange {
+    /// How many ports, 1 to 65,536.
+    #[must_use]
+    pub const fn count(self) -> u32 {
+        self.last as u32 - self.first as u32 + 1
+    }
+
+    /// Whether the port lies inside.
+    #[must_use]
+    pub const fn contains(self, port: u16) -> bool {
+        self.first <= port && port <= self.last
+    }
+}
+
+/// A port forward: destination NAT of what arrives for the zone's own address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// Unique among rules and forwards.
+    pub name: String,
+    /// The zone whose own address is forwarded.
+    pub from: ZoneId,
+    /// The outside ports; only [`Service::Tcp`] and [`Service::Udp`].
+    pub service: Vec<Service>,
+    /// The inside server.
+    pub to: Ipv4Addr,
+    /// The zone that holds the inside server, by its prefix or a route.
+    pub to_zone: ZoneId,
+    /// First inside port; `None` keeps the outside port. A range maps one to one from here.
+    pub to_port: Option<u16>,
+    /// Who may use it; empty for everybody.
+    pub sources: Vec<IpNet>,
+    /// Print each new flow on the console (rate-limited).
+    pub log: bool,
+}
+
+/// A static route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Where to.
+    pub to: Ipv4Net,
+    /// The next hop, on the prefix of a zone.
+    pub via: Ipv4Addr,
+    /// The zone whose prefix holds `via`.
+    pub zone: ZoneId,
+}
+
+/// Address translation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nat {
+    /// From which zone into which zone sources become the latter's own address.
+    pub masquerade: Vec<Masquerade>,
+    /// RFC 4787 section 4.1.
+    pub mapping: Mapping,
+    /// RFC 4787 section 5.
+    pub filtering: Filtering,
+    /// Inside hosts reach forwards by the outside address (RFC 4787 section 6).
+    pub hairpin: bool,
+}
+
+/// One masquerading direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Masquerade {
+    /// The inside.
+    pub from: ZoneId,
+    /// The outside, whose own address becomes the source.
+    pub to: ZoneId,
+}
+
+/// How outside ports are shared between an inside endpoint's peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mapping {
+    /// One outside port for an inside endpoint, whoever the peer is.
+    EndpointIndependent,
+}
+
+/// Who outside may send to a mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filtering {
+    /// Anybody.
+    EndpointIndependent,
+    /// Addresses that the inside endpoint has sent to.
+    AddressDependent,
+    /// Addresses and ports that the inside endpoint has sent to.
+    AddressAndPortDependent,
+}
+
+/// Idle times after which a flow ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// UDP (RFC 4787 REQ-5: at least 2 min, 5 min by default).
+    pub udp: Duration,
+    /// TCP before the handshake is done (RFC 7857 section 2.1).
+    pub tcp_opening: Duration,
+    /// TCP, established (RFC 5382 REQ-5: at least 2 h 4 min).
+    pub tcp_established: Duration,
+    /// TCP after a FIN in both directions or a RST (RFC 7857 sections 2.1 and 2.2).
+    pub tcp_closing: Duration,
+    /// ICMP queries (RFC 5508 REQ-2: at least 60 s).
+    pub icmp: Duration,
+    /// Other protocols.
+    pub other: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            udp: Duration::from_secs(300),
+            tcp_opening: Duration::from_secs(240),
+            tcp_established: Duration::from_secs(2 * 3600 + 240),
+            tcp_closing: Duration::from_secs(240),
+            icmp: Duration::from_secs(60),
+            other: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Bounds that keep one host from using up what all share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Flows in the table; `None`: as many as the memory holds.
+    pub flows: Option<u32>,
+    /// Flows that one source address may have open; `None`: half the table.
+    pub flows_per_source: Option<u32>,
+    /// ICMP errors and RSTs that the firewall makes in a second, over all zones.
+    pub icmp_errors_per_second: u32,
+    /// Console lines for rules that say `log`, in a second.
+    pub log_lines_per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            flows: None,
+            flows_per_source: None,
+            icmp_errors_per_second: 100,
+            log_lines_per_second: 10,
+        }
+    }
+}
