@@ -1,2 +1,41 @@
-#![allow(missing_docs)]
+//! Sekisho's packet engine: stateful filter, NAT, routing and neighbours.
+//!
+//! A pure function: no clock, no randomness, no device and no log inside. Each
+//! call takes a [`Tick`] (the time and a random word) and a frame, rewrites the
+//! frame in place and returns a [`Verdict`]. The same crate runs in the virtual
+//! machine, in host tests, under fuzzers and in offline tools.
+//!
+//! The objects, each in a module of its own:
+//!
+//! * [`frame::Frame`]: the bytes a card received and what the card says of them.
+//! * [`key::FlowKey`]: whose packet it is, for IPv4 and IPv6 alike.
+//! * [`flow::Flow`]: a conversation that policy let in; carries the
+//!   [`policy::Generation`] of that policy.
+//! * [`mapping::Mapping`]: an inside endpoint's outside port, shared by that
+//!   endpoint's flows (RFC 4787 section 4.1).
+//! * [`verdict::Verdict`], [`verdict::DropReason`]: how each frame ends.
+//! * [`counters::Counters`]: one for each way a frame can end; they add up.
 #![no_std]
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+#![allow(dead_code, reason = "the pipeline that uses these types follows")]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod address;
+pub mod counters;
+pub mod flow;
+pub mod frame;
+pub mod key;
+pub mod mapping;
+pub mod output;
+pub mod packet;
+pub mod policy;
+pub mod time;
+pub mod verdict;
+
+pub use sekisho_config::model::{MAX_ZONES, Place, ZoneId};
+pub use time::{Instant, Tick};
+pub use verdict::{DropReason, Verdict};

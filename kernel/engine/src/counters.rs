@@ -1,0 +1,139 @@
+//! One counter for each way a frame can end.
+
+use crate::key::Side;
+use crate::verdict::{DropReason, Verdict};
+use crate::{MAX_ZONES, ZoneId};
+
+/// The zones and the box itself.
+const SIDES: usize = MAX_ZONES + 1;
+
+fn slot(side: Side) -> usize {
+    side.as_zone().map_or(MAX_ZONES, ZoneId::index)
+}
+
+/// How many reasons there are.
+const REASONS: usize = DropReason::ALL.len();
+
+/// What happened to all frames so far.
+///
+/// Frames are conserved: [`Counters::received`] equals
+/// [`Counters::forwarded`] + [`Counters::local`] + [`Counters::held`] + [`Counters::dropped`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counters {
+    received: [u64; SIDES],
+    forwarded: [u64; MAX_ZONES],
+    local: u64,
+    held: u64,
+    drops: [u64; REASONS],
+    originated: [u64; MAX_ZONES],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            received: [0; SIDES],
+            forwarded: [0; MAX_ZONES],
+            local: 0,
+            held: 0,
+            drops: [0; REASONS],
+            originated: [0; MAX_ZONES],
+        }
+    }
+}
+
+impl Counters {
+    /// Frames that came in, over all zones, and those that the box's own services sent.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received.iter().sum()
+    }
+
+    /// Frames that came in by one zone, or from the box's own services.
+    #[must_use]
+    pub fn received_from(&self, side: Side) -> u64 {
+        self.received[slot(side)]
+    }
+
+    /// Frames that went on to another host, over all zones.
+    #[must_use]
+    pub fn forwarded(&self) -> u64 {
+        self.forwarded.iter().sum()
+    }
+
+    /// Received frames that went on out of one zone.
+    #[must_use]
+    pub fn forwarded_to(&self, zone: ZoneId) -> u64 {
+        self.forwarded[zone.index()]
+    }
+
+    /// Frames that were for the box itself.
+    #[must_use]
+    pub fn local(&self) -> u64 {
+        self.local
+    }
+
+    /// Frames that wait now, for a neighbour or for the rest of their datagram.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// Frames dropped for one reason.
+    #[must_use]
+    pub fn drops(&self, reason: DropReason) -> u64 {
+        self.drops[reason as usize]
+    }
+
+    /// Frames dropped, over all reasons.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.drops.iter().sum()
+    }
+
+    /// Frames that the engine made itself and sent by one zone (ARP, ICMP); they are not among the received.
+    #[must_use]
+    pub fn originated_to(&self, zone: ZoneId) -> u64 {
+        self.originated[zone.index()]
+    }
+
+    /// Whether no frame has been lost without a reason.
+    #[must_use]
+    pub fn conserved(&self) -> bool {
+        self.received() == self.forwarded() + self.local + self.held + self.dropped()
+    }
+
+    /// A frame came in; its verdict follows.
+    pub(crate) fn arrived(&mut self, ingress: Side) {
+        self.received[slot(ingress)] += 1;
+    }
+
+    /// A waiting frame is looked at again; its verdict follows.
+    pub(crate) fn resumed(&mut self) {
+        self.held -= 1;
+    }
+
+    /// A frame that arrived or was resumed got its verdict.
+    pub(crate) fn decided(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Forward(egress) => self.forwarded[egress.zone().index()] += 1,
+            Verdict::Answer(egress) => {
+                self.local += 1;
+                self.originated[egress.zone().index()] += 1;
+            }
+            Verdict::Local | Verdict::Absorbed => self.local += 1,
+            Verdict::Held(_) => self.held += 1,
+            Verdict::Drop(reason) => self.drops[*reason as usize] += 1,
+        }
+    }
+
+    /// The engine sends a frame that it made.
+    pub(crate) fn originated(&mut self, zone: ZoneId) {
+        self.originated[zone.index()] += 1;
+    }
+
+    /// A frame counted as forwarded could not be sent after all.
+    pub(crate) fn not_sent(&mut self, zone: ZoneId, reason: DropReason) {
+        self.forwarded[zone.index()] -= 1;
+        self.drops[reason as usize] += 1;
+    }
+}

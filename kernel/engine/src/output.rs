@@ -1,0 +1,40 @@
+//! What the engine wants done beside the verdict on a frame.
+
+use crate::key::FlowKey;
+use crate::policy::Decision;
+use crate::verdict::{DropReason, Egress, HoldSlot};
+
+/// One thing to do; taken from the engine until there is none.
+#[derive(Debug)]
+pub enum Output<'a> {
+    /// Send a frame that the engine made (ARP, ICMP, a service's packet, a fragment).
+    Send {
+        /// Leave to send it.
+        egress: Egress,
+        /// The whole frame, from the Ethernet header on, checksums complete.
+        frame: &'a [u8],
+    },
+    /// What a frame waited for is there: hand it to `Engine::resume`.
+    Resume {
+        /// Which frame.
+        slot: HoldSlot,
+    },
+    /// What a frame waited for will not come: hand it to `Engine::give_up`, then free it.
+    GiveUp {
+        /// Which frame.
+        slot: HoldSlot,
+    },
+    /// A decision whose rule says `log`.
+    Log(Record),
+}
+
+/// One line for the console.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    /// What was decided, and by which rule or forward.
+    pub decision: Decision,
+    /// The flow's key before any translation.
+    pub key: FlowKey,
+    /// Why it was dropped, if it was.
+    pub reason: Option<DropReason>,
+}
