@@ -28,11 +28,15 @@ pub mod address;
 pub mod counters;
 pub mod flow;
 pub mod frame;
+pub mod holds;
 pub mod key;
 pub mod mapping;
+pub mod neighbor;
+pub mod outbox;
 pub mod output;
 pub mod packet;
 pub mod policy;
+pub mod route;
 pub mod time;
 pub mod verdict;
 

@@ -1,0 +1,614 @@
+//! Ethernet addresses of IPv4 neighbours (RFC 826, RFC 1122 section 2.3.2).
+//!
+//! An entry exists because the box had something to send there; strangers'
+//! ARP creates none, so a million made-up addresses fill nothing. A fresh entry
+//! is not overwritten by whoever claims its address: the claim makes us ask the
+//! known owner first, and only its silence lets another in.
+//!
+//! ```text
+//!             answer                30 s            next use
+//! Incomplete ────────▶ Reachable ──────────▶ Stale ─────────▶ Probing
+//!     │ 3 asked,          ▲   └─ another's claim ──────────────▶ │ │ 3 asked,
+//!     ▼ no answer         └──────────── answer ──────────────────┘ ▼ no answer
+//!   gone                                                         gone
+//! ```
+//!
+//! Neighbours: [`crate::holds`] keeps the frames that wait, [`crate::outbox`] the questions.
+
+use alloc::vec::Vec;
+use core::net::Ipv4Addr;
+use core::time::Duration;
+
+use hashbrown::HashTable;
+
+use crate::holds::{Fate, Holds};
+use crate::verdict::{DropReason, HOLD_SLOTS, HoldSlot};
+use crate::{Instant, ZoneId};
+
+/// An Ethernet address.
+pub type Mac = [u8; 6];
+
+/// How many neighbours are known at once.
+pub const NEIGHBORS: usize = 1024;
+/// How many of them may be unanswered.
+const UNANSWERED: usize = 256;
+/// How many frames wait for one neighbour.
+const HELD_EACH: u8 = 64;
+/// How many frames wait for neighbours, so that fragments have places too.
+const HELD_ALL: usize = HOLD_SLOTS / 2;
+/// How long an answer is trusted (RFC 1122 section 2.3.2.1 asks for about a minute at the most).
+const FRESH: Duration = Duration::from_secs(30);
+/// Between two questions (RFC 1122 section 2.3.2.1: at most one a second).
+const PAUSE: Duration = Duration::from_secs(1);
+/// Questions before a neighbour counts as gone.
+const QUESTIONS: u8 = 3;
+/// How long an entry nobody uses is kept.
+const UNUSED: Duration = Duration::from_secs(600);
+
+/// A neighbour's place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NeighborId(pub u16);
+
+/// What is known of a neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// Its address; send.
+    Known(NeighborId, Mac),
+    /// It is being asked; wait.
+    Asked(NeighborId),
+    /// No room to ask.
+    Full,
+}
+
+/// A question to be asked on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// On which segment.
+    pub zone: ZoneId,
+    /// Who is asked for.
+    pub address: Ipv4Addr,
+    /// The known owner, asked directly; `None` asks all.
+    pub owner: Option<Mac>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Incomplete { asked: u8, next: Instant },
+    Reachable { until: Instant },
+    Stale,
+    Probing { asked: u8, next: Instant },
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    zone: ZoneId,
+    address: Ipv4Addr,
+    mac: Mac,
+    state: State,
+    used: Instant,
+    first_held: Option<HoldSlot>,
+    last_held: Option<HoldSlot>,
+    held: u8,
+}
+
+/// The neighbour table of all zones.
+#[derive(Debug)]
+pub struct Neighbors {
+    entries: Vec<Option<Entry>>,
+    free: Vec<u16>,
+    index: HashTable<u16>,
+    key: u64,
+    unanswered: usize,
+    held: usize,
+    after: [Option<HoldSlot>; HOLD_SLOTS],
+    hand: usize,
+    due: Option<Instant>,
+}
+
+impl Neighbors {
+    /// An empty table; `key` keeps others from choosing addresses that collide.
+    #[must_use]
+    pub fn new(key: u64) -> Self {
+        Self {
+            entries: alloc::vec![None; NEIGHBORS],
+            free: (0..NEIGHBORS as u16).rev().collect(),
+            index: HashTable::with_capacity(2 * NEIGHBORS),
+            key: key | 1,
+            unanswered: 0,
+            held: 0,
+            after: [None; HOLD_SLOTS],
+            hand: 0,
+            due: None,
+        }
+    }
+
+    /// The address behind an id that a flow remembers, while it is fresh and still that neighbour's.
+    #[must_use]
+    pub fn fresh(
+        &self,
+        id: NeighborId,
+        zone: ZoneId,
+        address: Ipv4Addr,
+        now: Instant,
+    ) -> Option<Mac> {
+        let entry = self.entries.get(usize::from(id.0))?.as_ref()?;
+        match entry.state {
+            State::Reachable { until }
+                if now < until && entry.zone == zone && entry.address == address =>
+            {
+                Some(entry.mac)
+            }
+            _ => None,
+        }
+    }
+
+    /// The neighbour's address; asks for it where it is not known.
+    pub fn resolve(
+        &mut self,
+        zone: ZoneId,
+        address: Ipv4Addr,
+        now: Instant,
+        ask: &mut impl FnMut(Question),
+    ) -> Resolution {
+        let Some(id) = self
+            .find(zone, address)
+            .or_else(|| self.create(zone, address, now, ask))
+        else {
+            return Resolution::Full;
+        };
+        let Some(entry) = self.entries[usize::from(id.0)].as_mut() else {
+            return Resolution::Full;
+        };
+        entry.used = now;
+        match entry.state {
+            State::Incomplete { .. } => Resolution::Asked(id),
+            State::Reachable { until } if now < until => Resolution::Known(id, entry.mac),
+            State::Reachable { .. } | State::Stale => {
+                let mac = entry.mac;
+                self.probe(id, now, ask);
+                Resolution::Known(id, mac)
+            }
+            State::Probing { .. } => Resolution::Known(id, entry.mac),
+        }
+    }
+
+    /// Lets a frame wait for a neighbour that was [asked](Resolution::Asked).
+    pub fn hold(&mut self, id: NeighborId, holds: &mut Holds) -> Option<HoldSlot> {
+        let entry = self.entries.get_mut(usize::from(id.0))?.as_mut()?;
+        if entry.held >= HELD_EACH || self.held >= HELD_ALL {
+            return None;
+        }
+        let slot = holds.take()?;
+        match entry.last_held.replace(slot) {
+            Some(last) => self.after[last.index()] = Some(slot),
+            None => entry.first_held = Some(slot),
+        }
+        self.after[slot.index()] = None;
+        entry.held += 1;
+        self.held += 1;
+        Some(slot)
+    }
+
+    /// Somebody on the segment says that `address` is at `mac`.
+    ///
+    /// Learns it if somebody asked; a claim on an entry that another owns only makes us ask the owner.
+    pub fn heard(
+        &mut self,
+        zone: ZoneId,
+        address: Ipv4Addr,
+        mac: Mac,
+        now: Instant,
+        holds: &mut Holds,
+        ask: &mut impl FnMut(Question),
+    ) -> Result<(), DropReason> {
+        let Some(id) = self.find(zone, address) else {
+            return Ok(());
+        };
+        let Some(entry) = self.entries[usize::from(id.0)].as_mut() else {
+            return Ok(());
+        };
+        match entry.state {
+            State::Incomplete { .. } => {
+                self.unanswered -= 1;
+                entry.mac = mac;
+                entry.state = State::Reachable {
+                    until: now.after(FRESH),
+                };
+                self.release(id, Fate::Resume, holds);
+            }
+            _ if entry.mac == mac => {
+                entry.state = State::Reachable {
+                    until: now.after(FRESH),
+                }
+            }
+            State::Probing { .. } => return Err(DropReason::ArpRefused),
+            State::Reachable { .. } | State::Stale => {
+                self.probe(id, now, ask);
+                return Err(DropReason::ArpRefused);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks again, gives up, forgets: call it when [`due`](Self::due) has come.
+    pub fn poll(&mut self, now: Instant, holds: &mut Holds, ask: &mut impl FnMut(Question)) {
+        if self.due.is_none_or(|due| now < due) {
+            return;
+        }
+        self.due = None;
+        for index in 0..self.entries.len() {
+            self.age(NeighborId(index as u16), now, holds, ask);
+        }
+    }
+
+    /// When [`poll`](Self::poll) has something to do.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Forgets a segment's neighbours (its link or our address there is gone).
+    pub fn flush(&mut self, zone: ZoneId, holds: &mut Holds) {
+        for index in 0..self.entries.len() {
+            if self.entries[index]
+                .as_ref()
+                .is_some_and(|entry| entry.zone == zone)
+            {
+                self.forget(NeighborId(index as u16), holds);
+            }
+        }
+    }
+
+    fn age(
+        &mut self,
+        id: NeighborId,
+        now: Instant,
+        holds: &mut Holds,
+        ask: &mut impl FnMut(Question),
+    ) {
+        let Some(entry) = self.entries[usize::from(id.0)].as_mut() else {
+            return;
+        };
+        let question = |owner| Question {
+            zone: entry.zone,
+            address: entry.address,
+            owner,
+        };
+        match &mut entry.state {
+            State::Incomplete { asked, next } | State::Probing { asked, next } if now >= *next => {
+                if *asked >= QUESTIONS {
+                    return self.forget(id, holds);
+                }
+                *asked += 1;
+                *next = now.after(PAUSE);
+                let next = *next;
+                match entry.state {
+                    State::Probing { .. } => ask(question(Some(entry.mac))),
+                    _ => ask(question(None)),
+                }
+                self.remind(next);
+            }
+            State::Incomplete { next, .. } | State::Probing { next, .. } => {
+                let next = *next;
+                self.remind(next);
+            }
+            State::Reachable { until } if now < *until => {}
+            State::Reachable { .. } | State::Stale => {
+                entry.state = State::Stale;
+                if now.since(entry.used) >= UNUSED {
+                    self.forget(id, holds);
+                }
+            }
+        }
+    }
+
+    fn find(&self, zone: ZoneId, address: Ipv4Addr) -> Option<NeighborId> {
+        let found = self.index.find(self.hash(zone, address), |&id| {
+            self.entries[usize::from(id)]
+                .as_ref()
+                .is_some_and(|e| e.zone == zone && e.address == address)
+        });
+        found.copied().map(NeighborId)
+    }
+
+    fn create(
+        &mut self,
+        zone: ZoneId,
+        address: Ipv4Addr,
+        now: Instant,
+        ask: &mut impl FnMut(Question),
+    ) -> Option<NeighborId> {
+        if self.unanswered >= UNANSWERED {
+            return None;
+        }
+        let id = self.free.pop().or_else(|| self.evict())?;
+        let next = now.after(PAUSE);
+        self.entries[usize::from(id)] = Some(Entry {
+            zone,
+            address,
+            mac: [0; 6],
+            state: State::Incomplete { asked: 1, next },
+            used: now,
+            first_held: None,
+            last_held: None,
+            held: 0,
+        });
+        let (hash, key, entries) = (self.hash(zone, address), self.key, &self.entries);
+        self.index.insert_unique(hash, id, |&id| {
+            entries[usize::from(id)]
+                .as_ref()
+                .map_or(0, |e| hash_of(key, e.zone, e.address))
+        });
+        self.unanswered += 1;
+        self.remind(next);
+        ask(Question {
+            zone,
+            address,
+            owner: None,
+        });
+        Some(NeighborId(id))
+    }
+
+    /// Frees the place of a neighbour that has not been used lately: the first of a few that is not being asked.
+    fn evict(&mut self) -> Option<u16> {
+        for _ in 0..self.entries.len() {
+            let index = self.hand;
+            self.hand = (self.hand + 1) % self.entries.len();
+            let answered = |e: &Entry| !matches!(e.state, State::Incomplete { .. });
+            if self.entries[index].as_ref().is_some_and(answered) {
+                self.unlink(NeighborId(index as u16));
+                return self.free.pop();
+            }
+        }
+        None
+    }
+
+    fn probe(&mut self, id: NeighborId, now: Instant, ask: &mut impl FnMut(Question)) {
+        let Some(entry) = self.entries[usize::from(id.0)].as_mut() else {
+            return;
+        };
+        let next = now.after(PAUSE);
+        entry.state = State::Probing { asked: 1, next };
+        ask(Question {
+            zone: entry.zone,
+            address: entry.address,
+            owner: Some(entry.mac),
+        });
+        self.remind(next);
+    }
+
+    fn forget(&mut self, id: NeighborId, holds: &mut Holds) {
+        self.release(id, Fate::GiveUp, holds);
+        self.unlink(id);
+    }
+
+    /// Ends the wait of all frames for a neighbour.
+    fn release(&mut self, id: NeighborId, fate: Fate, holds: &mut Holds) {
+        let Some(entry) = self.entries[usize::from(id.0)].as_mut() else {
+            return;
+        };
+        let mut slot = entry.first_held.take();
+        entry.last_held = None;
+        self.held -= usize::from(entry.held);
+        entry.held = 0;
+        while let Some(held) = slot {
+            slot = self.after[held.index()].take();
+            holds.finish(held, fate);
+        }
+    }
+
+    fn unlink(&mut self, id: NeighborId) {
+        let Some(entry) = self.entries[usize::from(id.0)].as_ref() else {
+            return;
+        };
+        if matches!(entry.state, State::Incomplete { .. }) {
+            self.unanswered -= 1;
+        }
+        let hash = self.hash(entry.zone, entry.address);
+        if let Ok(found) = self.index.find_entry(hash, |&other| other == id.0) {
+            found.remove();
+        }
+        self.entries[usize::from(id.0)] = None;
+        self.free.push(id.0);
+    }
+
+    fn remind(&mut self, at: Instant) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+
+    fn hash(&self, zone: ZoneId, address: Ipv4Addr) -> u64 {
+        hash_of(self.key, zone, address)
+    }
+}
+
+/// Multiply and fold, keyed: two rounds keep chosen addresses from piling up.
+fn hash_of(key: u64, zone: ZoneId, address: Ipv4Addr) -> u64 {
+    let word = (zone.index() as u64) << 32 | u64::from(address.to_bits());
+    let folded = u128::from(word ^ key) * 0x9e37_79b9_7f4a_7c15_u128;
+    let folded = (folded as u64) ^ ((folded >> 64) as u64);
+    let again = u128::from(folded) * u128::from(key);
+    (again as u64) ^ ((again >> 64) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    const HOST: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
+    const MAC: Mac = [2, 0, 0, 0, 0, 2];
+    const THIEF: Mac = [2, 0, 0, 0, 0, 66];
+
+    struct Segment {
+        table: Neighbors,
+        holds: Holds,
+        asked: Vec<Question>,
+        now: Instant,
+    }
+
+    impl Segment {
+        fn new() -> Self {
+            Self {
+                table: Neighbors::new(7),
+                holds: Holds::default(),
+                asked: Vec::new(),
+                now: Instant::default(),
+            }
+        }
+
+        fn resolve(&mut self, address: Ipv4Addr) -> Resolution {
+            let asked = &mut self.asked;
+            self.table
+                .resolve(zone(), address, self.now, &mut |question| {
+                    asked.push(question)
+                })
+        }
+
+        fn heard(&mut self, mac: Mac) -> Result<(), DropReason> {
+            let asked = &mut self.asked;
+            self.table.heard(
+                zone(),
+                HOST,
+                mac,
+                self.now,
+                &mut self.holds,
+                &mut |question| asked.push(question),
+            )
+        }
+
+        fn pass(&mut self, seconds: u64) {
+            for _ in 0..seconds {
+                self.now = self.now.after(Duration::from_secs(1));
+                let asked = &mut self.asked;
+                self.table.poll(self.now, &mut self.holds, &mut |question| {
+                    asked.push(question)
+                });
+            }
+        }
+
+        fn hold(&mut self, resolution: Resolution) -> Option<HoldSlot> {
+            match resolution {
+                Resolution::Asked(id) => self.table.hold(id, &mut self.holds),
+                other => panic!("not asked: {other:?}"),
+            }
+        }
+    }
+
+    fn zone() -> ZoneId {
+        ZoneId::new(1).expect("a zone")
+    }
+
+    fn question(owner: Option<Mac>) -> Question {
+        Question {
+            zone: zone(),
+            address: HOST,
+            owner,
+        }
+    }
+
+    #[test]
+    fn an_unknown_neighbor_is_asked_once_and_its_frames_resume_in_order() {
+        let mut segment = Segment::new();
+        let first = segment.resolve(HOST);
+        let second = segment.resolve(HOST);
+        let slots = [segment.hold(first), segment.hold(second)].map(|slot| slot.expect("room"));
+        assert_eq!(segment.asked, [question(None)]);
+
+        segment.heard(MAC).expect("the answer is taken");
+        assert_eq!(segment.holds.pop(), Some((slots[0], Fate::Resume)));
+        assert_eq!(segment.holds.pop(), Some((slots[1], Fate::Resume)));
+        assert!(matches!(segment.resolve(HOST), Resolution::Known(_, MAC)));
+    }
+
+    #[test]
+    fn a_silent_neighbor_is_asked_three_times_and_its_frames_are_given_up() {
+        let mut segment = Segment::new();
+        let asked = segment.resolve(HOST);
+        let slot = segment.hold(asked).expect("room");
+        segment.pass(3);
+        assert_eq!(segment.asked, [question(None); 3]);
+        assert_eq!(segment.holds.pop(), Some((slot, Fate::GiveUp)));
+        assert_eq!(segment.table.unanswered, 0);
+        assert_eq!(segment.table.free.len(), NEIGHBORS);
+    }
+
+    #[test]
+    fn a_thief_does_not_get_a_fresh_neighbors_address_while_its_owner_answers() {
+        let mut segment = Segment::new();
+        segment.resolve(HOST);
+        segment.heard(MAC).expect("the answer is taken");
+        assert_eq!(segment.heard(THIEF), Err(DropReason::ArpRefused));
+        assert_eq!(segment.asked.last(), Some(&question(Some(MAC))));
+        assert!(matches!(segment.resolve(HOST), Resolution::Known(_, MAC)));
+        segment.heard(MAC).expect("the owner answers");
+        assert!(matches!(segment.resolve(HOST), Resolution::Known(_, MAC)));
+    }
+
+    #[test]
+    fn a_neighbor_that_moved_is_found_again_once_its_old_card_is_silent() {
+        let mut segment = Segment::new();
+        segment.resolve(HOST);
+        segment.heard(MAC).expect("the answer is taken");
+        segment.heard(THIEF).expect_err("asks the owner first");
+        segment.pass(3);
+        assert!(matches!(segment.resolve(HOST), Resolution::Asked(_)));
+        segment.heard(THIEF).expect("the answer is taken");
+        assert!(matches!(segment.resolve(HOST), Resolution::Known(_, THIEF)));
+    }
+
+    #[test]
+    fn an_old_entry_is_probed_when_it_is_used_again() {
+        let mut segment = Segment::new();
+        segment.resolve(HOST);
+        segment.heard(MAC).expect("the answer is taken");
+        segment.pass(31);
+        assert!(matches!(segment.resolve(HOST), Resolution::Known(_, MAC)));
+        assert_eq!(segment.asked.last(), Some(&question(Some(MAC))));
+        segment.heard(MAC).expect("the owner answers");
+        let before = segment.asked.len();
+        segment.resolve(HOST);
+        assert_eq!(segment.asked.len(), before);
+    }
+
+    #[test]
+    fn unasked_claims_create_no_entry() {
+        let mut segment = Segment::new();
+        segment.heard(THIEF).expect("ignored");
+        assert_eq!(segment.table.free.len(), NEIGHBORS);
+    }
+
+    #[test]
+    fn a_full_table_gives_up_answered_entries_but_never_waiting_ones() {
+        let mut segment = Segment::new();
+        for host in 0..NEIGHBORS as u32 + 50 {
+            let address = Ipv4Addr::from_bits(0x0a63_0000 + host);
+            segment.resolve(address);
+            let (now, asked) = (segment.now, &mut segment.asked);
+            let mut ask = |question| asked.push(question);
+            let heard =
+                segment
+                    .table
+                    .heard(zone(), address, MAC, now, &mut segment.holds, &mut ask);
+            heard.expect("the answer is taken");
+        }
+        assert!(segment.table.free.is_empty());
+        for host in 0..UNANSWERED as u32 {
+            let address = Ipv4Addr::from_bits(0x0b00_0000 + host);
+            assert!(matches!(segment.resolve(address), Resolution::Asked(_)));
+        }
+        assert_eq!(
+            segment.resolve(Ipv4Addr::new(12, 0, 0, 1)),
+            Resolution::Full
+        );
+    }
+
+    #[test]
+    fn a_flushed_zone_gives_its_waiting_frames_up() {
+        let mut segment = Segment::new();
+        let asked = segment.resolve(HOST);
+        let slot = segment.hold(asked).expect("room");
+        segment.table.flush(zone(), &mut segment.holds);
+        assert_eq!(segment.holds.pop(), Some((slot, Fate::GiveUp)));
+        assert_eq!((segment.table.held, segment.table.unanswered), (0, 0));
+    }
+}
