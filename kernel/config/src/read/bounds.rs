@@ -1,0 +1,98 @@
+//! `[timeout]` and `[limits]`: how long flows live and how many there may be.
+
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
+
+use crate::fields::Fields;
+use crate::findings::{Fault, Findings};
+use crate::model::{Limits, Timeouts};
+use crate::schema;
+use crate::value::duration;
+
+/// The fewest flows that `flows` takes.
+const FEWEST_FLOWS: u32 = 64;
+
+/// The most flows that `flows` takes.
+const MOST_FLOWS: u32 = 16_777_216;
+
+/// The highest rate, a second, of what the firewall makes by itself.
+const HIGHEST_RATE: u32 = 100_000;
+
+/// The times that an RFC asks for at least, as they are written and in seconds.
+const MINIMA: [(&str, &str, u64, &str); 3] = [
+    ("udp", "2m", 120, "RFC 4787 REQ-5"),
+    ("tcp_established", "2h4m", 7_440, "RFC 5382 REQ-5"),
+    ("icmp", "60s", 60, "RFC 5508 REQ-2"),
+];
+
+/// Reads `[timeout]`.
+pub(crate) fn read_timeouts(root: &Fields, findings: &mut Findings) -> Timeouts {
+    let defaults = Timeouts::default();
+    let Some(value) = root.value("timeout") else {
+        return defaults;
+    };
+    let title = String::from("[timeout]");
+    let Some(fields) = Fields::open_value(value, title, &schema::TIMEOUT, findings) else {
+        return defaults;
+    };
+    let mut time = |key: &str, default: Duration| {
+        let Some(time) = fields.parsed(key, duration::parse, findings) else {
+            return default;
+        };
+        if let Some(warning) = below_minimum(key, time.value) {
+            findings.warn(time.at, warning);
+        }
+        time.value
+    };
+    Timeouts {
+        udp: time("udp", defaults.udp),
+        tcp_opening: time("tcp_opening", defaults.tcp_opening),
+        tcp_established: time("tcp_established", defaults.tcp_established),
+        tcp_closing: time("tcp_closing", defaults.tcp_closing),
+        icmp: time("icmp", defaults.icmp),
+        other: time("other", defaults.other),
+    }
+}
+
+fn below_minimum(key: &str, time: Duration) -> Option<Fault> {
+    let (_, least, seconds, source) = MINIMA.iter().find(|(name, ..)| *name == key)?;
+    (time < Duration::from_secs(*seconds)).then(|| {
+        Fault::new(format!("`{key}` is shorter than {source} asks for")).help(format!(
+            "idle connections may break; at least \"{least}\" is safe"
+        ))
+    })
+}
+
+/// Reads `[limits]`.
+pub(crate) fn read_limits(root: &Fields, findings: &mut Findings) -> Limits {
+    let defaults = Limits::default();
+    let Some(value) = root.value("limits") else {
+        return defaults;
+    };
+    let title = String::from("[limits]");
+    let Some(fields) = Fields::open_value(value, title, &schema::LIMITS, findings) else {
+        return defaults;
+    };
+    let flows = fields.number("flows", FEWEST_FLOWS..=MOST_FLOWS, findings);
+    let per_source = fields.number("flows_per_source", 1..=MOST_FLOWS, findings);
+    if let (Some(flows), Some(per_source)) = (flows, per_source)
+        && per_source.value > flows.value
+    {
+        let message = format!("`flows_per_source` is more than all {} flows", flows.value);
+        findings.error(
+            per_source.at,
+            Fault::new(message).help("half of `flows` is a good start"),
+        );
+    }
+    let mut rate = |key: &str, default: u32| {
+        let rate = fields.number(key, 0..=HIGHEST_RATE, findings);
+        rate.map_or(default, |rate| rate.value)
+    };
+    Limits {
+        flows: flows.map(|flows| flows.value),
+        flows_per_source: per_source.map(|flows| flows.value),
+        icmp_errors_per_second: rate("icmp_errors_per_second", defaults.icmp_errors_per_second),
+        log_lines_per_second: rate("log_lines_per_second", defaults.log_lines_per_second),
+    }
+}

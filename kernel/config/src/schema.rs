@@ -1,0 +1,117 @@
+//! The names of all keys, once: the readers refuse every other, and the
+//! reference in `docs/configuration.md` is tested to describe each of them.
+
+/// A table of the language and the keys that it takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Schema {
+    /// As a person writes it, for messages: `[zone.NAME]`.
+    pub title: &'static str,
+    /// All keys.
+    pub keys: &'static [&'static str],
+}
+
+/// The top of the file.
+pub const ROOT: Schema = Schema {
+    title: "the top of the file",
+    keys: &[
+        "version", "zone", "set", "service", "rule", "forward", "route", "nat", "timeout", "limits",
+    ],
+};
+
+/// One zone.
+pub const ZONE: Schema = Schema {
+    title: "[zone.NAME]",
+    keys: &[
+        "card",
+        "slot",
+        "address",
+        "gateway",
+        "mtu",
+        "allow_private_sources",
+        "answer",
+        "dhcp",
+    ],
+};
+
+/// A zone's DHCP server.
+pub const DHCP: Schema = Schema {
+    title: "dhcp = { ... }",
+    keys: &["range", "lease", "router", "dns", "reservations", "domain"],
+};
+
+/// A fixed DHCP address.
+pub const RESERVATION: Schema = Schema {
+    title: "reservations = [{ ... }]",
+    keys: &["mac", "address"],
+};
+
+/// A filter rule.
+pub const RULE: Schema = Schema {
+    title: "rule = [{ ... }]",
+    keys: &[
+        "name", "from", "to", "src", "dst", "service", "action", "log",
+    ],
+};
+
+/// A port forward.
+pub const FORWARD: Schema = Schema {
+    title: "forward = [{ ... }]",
+    keys: &["name", "from", "service", "to", "sources", "log"],
+};
+
+/// A static route.
+pub const ROUTE: Schema = Schema {
+    title: "[[route]]",
+    keys: &["to", "via"],
+};
+
+/// Address translation.
+pub const NAT: Schema = Schema {
+    title: "[nat]",
+    keys: &["masquerade", "mapping", "filtering", "hairpin"],
+};
+
+/// One direction of masquerading.
+pub const MASQUERADE: Schema = Schema {
+    title: "masquerade = [{ ... }]",
+    keys: &["from", "to"],
+};
+
+/// Idle times.
+pub const TIMEOUT: Schema = Schema {
+    title: "[timeout]",
+    keys: &[
+        "udp",
+        "tcp_opening",
+        "tcp_established",
+        "tcp_closing",
+        "icmp",
+        "other",
+    ],
+};
+
+/// Bounds.
+pub const LIMITS: Schema = Schema {
+    title: "[limits]",
+    keys: &[
+        "flows",
+        "flows_per_source",
+        "icmp_errors_per_second",
+        "log_lines_per_second",
+    ],
+};
+
+/// Every table with fixed keys; `[set]` and `[service]` take names of your choice.
+pub const ALL: [Schema; 11] = [
+    ROOT,
+    ZONE,
+    DHCP,
+    RESERVATION,
+    RULE,
+    FORWARD,
+    ROUTE,
+    NAT,
+    MASQUERADE,
+    TIMEOUT,
+    LIMITS,
+];
