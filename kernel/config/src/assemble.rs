@@ -3,9 +3,6 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use toml::de::DeTable;
-
-use crate::excerpt::quoted;
 use crate::fields::Fields;
 use crate::findings::{Fault, Findings};
 use crate::model::{
@@ -19,12 +16,13 @@ use crate::read::{bounds, forward, nat, route, rule, zone};
 use crate::schema;
 use crate::segments::{self, Segments};
 use crate::span::Span;
+use crate::syntax::{Kind, Value};
 
 /// The version of the language that this crate reads.
 const VERSION: u32 = 1;
 
 /// Reads a parsed file. `None` where an error was found.
-pub(crate) fn assemble(table: &DeTable, findings: &mut Findings) -> Option<Config> {
+pub(crate) fn assemble(table: Value, findings: &mut Findings) -> Option<Config> {
     check_version(table, findings)?;
     let title = String::from("the configuration");
     let root = Fields::open(table, title, Span::default(), &schema::ROOT, findings);
@@ -62,22 +60,19 @@ pub(crate) fn assemble(table: &DeTable, findings: &mut Findings) -> Option<Confi
 }
 
 /// Another version's file is not read at all: its other errors would be noise.
-fn check_version(table: &DeTable, findings: &mut Findings) -> Option<()> {
+fn check_version(table: Value, findings: &mut Findings) -> Option<()> {
     let Some(value) = table.get("version") else {
         let fault = Fault::new("the configuration does not say its version")
             .help("begin the file with: version = 1");
         findings.error(Span::default(), fault);
         return None;
     };
-    let version = value.get_ref().as_integer();
-    let version =
-        version.and_then(|version| u32::from_str_radix(version.as_str(), version.radix()).ok());
-    if version == Some(VERSION) {
+    if value.kind() == Kind::Number(Some(VERSION)) {
         return Some(());
     }
     let fault = Fault::new("this version of the language is not known here")
         .help("this firewall reads version = 1");
-    findings.error(value.span().into(), fault);
+    findings.error(value.at(), fault);
     None
 }
 
@@ -151,24 +146,4 @@ fn default_router(id: ZoneId, rules: &[Rule]) -> RouterOption {
     } else {
         RouterOption::None
     }
-}
-
-/// What the TOML parser says, in our words where they help more.
-pub(crate) fn syntax_fault(message: &str, at: Span, text: &str) -> Fault {
-    let first = message.lines().next().unwrap_or_default();
-    let fault = Fault::new(alloc::format!("not TOML: {}", first_words(first)));
-    if at.start >= text.trim_end().len() {
-        return fault.help("the file ends in the middle of something: is all of it there?");
-    }
-    if message.contains("duplicate key") {
-        let word = text.get(at.start..at.end).unwrap_or_default();
-        return fault.help(alloc::format!("{} may be set once", quoted(word)));
-    }
-    fault.help("strings stand in quotes, lists in [ ], tables in { }, with commas between values")
-}
-
-/// A bounded, printable piece of the parser's message.
-fn first_words(message: &str) -> String {
-    let shown: String = message.chars().take(160).collect();
-    crate::excerpt::visible_text(&shown)
 }

@@ -6,40 +6,34 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
-use serde_spanned::Spanned;
-use toml::de::{DeTable, DeValue};
-
 use crate::excerpt::quoted;
 use crate::findings::{Fault, Findings};
 use crate::schema::Schema;
 use crate::span::{Located, Span};
 use crate::suggest::nearest;
-
-/// A value with its place, as the TOML parser gives it.
-pub(crate) type Value<'i> = Spanned<DeValue<'i>>;
+use crate::syntax::{Kind, Value};
 
 /// A table whose keys have been compared with its schema.
-pub(crate) struct Fields<'a, 'i> {
-    table: &'a DeTable<'i>,
+pub(crate) struct Fields<'a> {
+    table: Value<'a>,
     /// What messages call this table: `[zone.wan]`.
     pub title: String,
     /// Where it is written; its name, if it has one.
     pub at: Span,
 }
 
-impl<'a, 'i> Fields<'a, 'i> {
+impl<'a> Fields<'a> {
     /// Opens a table and refuses keys that the schema does not have.
     pub fn open(
-        table: &'a DeTable<'i>,
+        table: Value<'a>,
         title: String,
         at: Span,
         schema: &Schema,
         findings: &mut Findings,
     ) -> Self {
-        for key in table.keys() {
-            if !schema.keys.contains(&key.get_ref().as_ref()) {
-                let fault = unknown_key(key.get_ref(), &title, schema);
-                findings.error(key.span().into(), fault);
+        for key in table.items().filter_map(Value::key) {
+            if !schema.keys.contains(&key.value) {
+                findings.error(key.at, unknown_key(key.value, &title, schema));
             }
         }
         Self { table, title, at }
@@ -47,16 +41,15 @@ impl<'a, 'i> Fields<'a, 'i> {
 
     /// Opens a value that has to be a table.
     pub fn open_value(
-        value: &'a Value<'i>,
+        value: Value<'a>,
         title: String,
         schema: &Schema,
         findings: &mut Findings,
     ) -> Option<Self> {
-        let at = value.span().into();
-        match value.get_ref() {
-            DeValue::Table(table) => Some(Self::open(table, title, at, schema, findings)),
+        match value.kind() {
+            Kind::Table => Some(Self::open(value, title, value.at(), schema, findings)),
             other => {
-                findings.error(at, wrong_type(&title, "a table", other));
+                findings.error(value.at(), wrong_type(&title, "a table", other));
                 None
             }
         }
@@ -64,14 +57,13 @@ impl<'a, 'i> Fields<'a, 'i> {
 
     /// Whether the key is there, with whatever value.
     pub fn has(&self, key: &str) -> bool {
-        self.table.contains_key(key)
+        self.table.get(key).is_some()
     }
 
     /// Where the key itself is written, or the table, if it has no such key.
     pub fn key_at(&self, key: &str) -> Span {
-        self.table
-            .get_key_value(key)
-            .map_or(self.at, |(key, _)| key.span().into())
+        let key = self.table.get(key).and_then(Value::key);
+        key.map_or(self.at, |key| key.at)
     }
 
     /// Notes that a key has to be there.
@@ -81,7 +73,7 @@ impl<'a, 'i> Fields<'a, 'i> {
     }
 
     /// The value as it is.
-    pub fn value(&self, key: &str) -> Option<&'a Value<'i>> {
+    pub fn value(&self, key: &str) -> Option<Value<'a>> {
         self.table.get(key)
     }
 
@@ -105,12 +97,12 @@ impl<'a, 'i> Fields<'a, 'i> {
 
     /// `true` or `false`.
     pub fn boolean(&self, key: &str, default: bool, findings: &mut Findings) -> bool {
-        match self.value(key).map(|value| (value.get_ref(), value.span())) {
+        match self.value(key).map(|value| (value.kind(), value.at())) {
             None => default,
-            Some((DeValue::Boolean(value), _)) => *value,
+            Some((Kind::Boolean(value), _)) => value,
             Some((other, at)) => {
                 let fault = wrong_type(&format!("`{key}`"), "true or false", other);
-                findings.error(at.into(), fault);
+                findings.error(at, fault);
                 default
             }
         }
@@ -124,55 +116,51 @@ impl<'a, 'i> Fields<'a, 'i> {
         findings: &mut Findings,
     ) -> Option<Located<u32>> {
         let value = self.value(key)?;
-        let at = value.span().into();
-        let DeValue::Integer(integer) = value.get_ref() else {
-            let fault = wrong_type(&format!("`{key}`"), "a whole number", value.get_ref());
-            findings.error(at, fault);
-            return None;
-        };
-        let (least, most) = (*bounds.start(), *bounds.end());
-        match u32::from_str_radix(integer.as_str(), integer.radix()) {
-            Ok(number) if bounds.contains(&number) => Some(Located::new(number, at)),
-            _ => {
-                let message = format!("`{key}` is a number from {least} to {most}");
-                findings.error(at, Fault::new(message));
-                None
+        let fault = match value.kind() {
+            Kind::Number(Some(number)) if bounds.contains(&number) => {
+                return Some(Located::new(number, value.at()));
             }
-        }
+            Kind::Number(_) => {
+                let (least, most) = (bounds.start(), bounds.end());
+                Fault::new(format!("`{key}` is a number from {least} to {most}"))
+            }
+            other => wrong_type(&format!("`{key}`"), "a whole number", other),
+        };
+        findings.error(value.at(), fault);
+        None
     }
 
     /// A list, or nothing where the key is absent.
-    pub fn list(&self, key: &str, findings: &mut Findings) -> &'a [Value<'i>] {
-        match self.value(key).map(|value| (value.get_ref(), value.span())) {
-            None => &[],
-            Some((DeValue::Array(list), _)) => list,
-            Some((other, at)) => {
+    pub fn list(&self, key: &str, findings: &mut Findings) -> Vec<Value<'a>> {
+        match self.value(key).map(|value| (value, value.kind())) {
+            None => Vec::new(),
+            Some((value, Kind::List)) => value.items().collect(),
+            Some((value, other)) => {
                 let fault = wrong_type(&format!("`{key}`"), "a list", other);
-                findings.error(at.into(), fault);
-                &[]
+                findings.error(value.at(), fault);
+                Vec::new()
             }
         }
     }
 
     /// A table of tables or lists under names of the user's choice, in the order of the file.
-    pub fn named(&self, key: &str, findings: &mut Findings) -> Vec<Named<'a, 'i>> {
+    pub fn named(&self, key: &str, findings: &mut Findings) -> Vec<Named<'a>> {
         let Some(value) = self.value(key) else {
             return Vec::new();
         };
-        let DeValue::Table(table) = value.get_ref() else {
-            let fault = wrong_type(&format!("`{key}`"), "a table", value.get_ref());
-            findings.error(value.span().into(), fault);
+        if value.kind() != Kind::Table {
+            let fault = wrong_type(&format!("`{key}`"), "a table", value.kind());
+            findings.error(value.at(), fault);
             return Vec::new();
-        };
-        let mut entries: Vec<_> = table
-            .iter()
-            .map(|(key, value)| Named {
-                name: Located::new(key.get_ref().as_ref(), key.span().into()),
+        }
+        let items = value.items();
+        let named = items.filter_map(|value| {
+            Some(Named {
+                name: value.key()?,
                 value,
             })
-            .collect();
-        entries.sort_by_key(|entry| entry.name.at.start);
-        entries
+        });
+        named.collect()
     }
 
     /// One string or a list of them; `None` where the key is absent or unusable.
@@ -185,24 +173,23 @@ impl<'a, 'i> Fields<'a, 'i> {
 }
 
 /// An entry under a name that the user chose.
-pub(crate) struct Named<'a, 'i> {
+pub(crate) struct Named<'a> {
     /// The name and where it is written.
     pub name: Located<&'a str>,
     /// What is under it.
-    pub value: &'a Value<'i>,
+    pub value: Value<'a>,
 }
 
 /// The value as a string.
 pub(crate) fn string_of<'a>(
-    value: &'a Value<'_>,
+    value: Value<'a>,
     what: &str,
     findings: &mut Findings,
 ) -> Option<Located<&'a str>> {
-    let at = value.span().into();
-    match value.get_ref() {
-        DeValue::String(text) => Some(Located::new(text.as_ref(), at)),
+    match value.kind() {
+        Kind::Text(text) => Some(Located::new(text, value.at())),
         other => {
-            findings.error(at, wrong_type(what, "a string in quotes", other));
+            findings.error(value.at(), wrong_type(what, "a string in quotes", other));
             None
         }
     }
@@ -210,26 +197,26 @@ pub(crate) fn string_of<'a>(
 
 /// The value as one string or a list of them, at least one.
 pub(crate) fn strings_of<'a>(
-    value: &'a Value<'_>,
+    value: Value<'a>,
     what: &str,
     findings: &mut Findings,
 ) -> Option<Vec<Located<&'a str>>> {
-    let at: Span = value.span().into();
-    match value.get_ref() {
-        DeValue::String(text) => Some(alloc::vec![Located::new(text.as_ref(), at)]),
-        DeValue::Array(list) if list.is_empty() => {
+    let at = value.at();
+    match value.kind() {
+        Kind::Text(text) => Some(alloc::vec![Located::new(text, at)]),
+        Kind::List if value.items().next().is_none() => {
             let fault = Fault::new(format!("{what} is an empty list, which matches nothing"))
                 .help("leave the whole entry out, or name at least one value");
             findings.error(at, fault);
             None
         }
-        DeValue::Array(list) => {
+        Kind::List => {
             let item = format!("each value of {what}");
-            let found: Vec<_> = list
-                .iter()
-                .filter_map(|value| string_of(value, &item, findings))
-                .collect();
-            (found.len() == list.len()).then_some(found)
+            let errors = findings.errors();
+            let items = value.items();
+            let found = items.filter_map(|value| string_of(value, &item, findings));
+            let found = found.collect();
+            (findings.errors() == errors).then_some(found)
         }
         other => {
             findings.error(at, wrong_type(what, "a string or a list of strings", other));
@@ -246,15 +233,15 @@ fn unknown_key(key: &str, title: &str, schema: &Schema) -> Fault {
     }
 }
 
-fn wrong_type(what: &str, wanted: &str, found: &DeValue) -> Fault {
+fn wrong_type(what: &str, wanted: &str, found: Kind) -> Fault {
     let found = match found {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
+        Kind::Text(_) => "a string",
+        Kind::Number(_) => "a whole number",
+        Kind::Fraction => "a number with a fraction",
+        Kind::Boolean(_) => "true or false",
+        Kind::Date => "a date",
+        Kind::List => "a list",
+        Kind::Table => "a table",
     };
     Fault::new(format!("{what} has to be {wanted}, but this is {found}"))
 }

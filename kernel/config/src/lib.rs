@@ -30,11 +30,10 @@ mod segments;
 mod source;
 mod span;
 mod suggest;
+mod syntax;
 mod value;
 
 use alloc::vec::Vec;
-
-use toml::de::DeTable;
 
 pub use diagnostic::{Diagnostic, MAX_LISTED, Position, Report, Severity};
 pub use excerpt::Excerpt;
@@ -42,7 +41,6 @@ pub use model::Config;
 pub use source::{MAX_BYTES, NO_CONFIGURATION};
 
 use findings::Findings;
-use span::Span;
 
 /// A starting file for the usual pair of zones, with a comment on every line that one may want to change.
 pub const TEMPLATE: &str = include_str!("template.toml");
@@ -71,13 +69,10 @@ pub fn parse(bytes: &[u8]) -> Result<Config, Report> {
 pub fn check(bytes: &[u8]) -> Result<Checked, Report> {
     let text = source::text_of(bytes)?;
     let mut findings = Findings::about(text);
-    let config = match DeTable::parse(text) {
-        Ok(table) => assemble::assemble(table.get_ref(), &mut findings),
+    let config = match syntax::parse(text) {
+        Ok(tree) => assemble::assemble(tree.root(), &mut findings),
         Err(error) => {
-            let end = Span::new(text.len(), text.len());
-            let at = error.span().map_or(end, Span::from);
-            let fault = assemble::syntax_fault(error.message(), at, text);
-            findings.error(at, fault);
+            findings.error(error.at, error.value);
             None
         }
     };

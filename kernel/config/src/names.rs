@@ -30,7 +30,7 @@ pub(crate) struct Names<'a> {
 
 impl<'a> Names<'a> {
     /// Reads `[set]` and `[service]` and takes note of the zones' names.
-    pub fn read(root: &Fields<'a, '_>, findings: &mut Findings) -> Self {
+    pub fn read(root: &Fields<'a>, findings: &mut Findings) -> Self {
         Self {
             zones: root
                 .named("zone", findings)
@@ -125,7 +125,7 @@ struct Entry<T> {
 }
 
 impl<'a, T: Clone> Library<'a, T> {
-    fn read(kind: &'static Kind<T>, root: &Fields<'a, '_>, findings: &mut Findings) -> Self {
+    fn read(kind: &'static Kind<T>, root: &Fields<'a>, findings: &mut Findings) -> Self {
         let mut entries = BTreeMap::new();
         for named in root.named(kind.table, findings) {
             findings.take(named.name.at, name::parse(named.name.value));

@@ -7,9 +7,6 @@ use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
-use ipnet::Ipv4Net;
-use toml::de::DeValue;
-
 use super::zone::{Defaults, neighbour_on};
 use crate::excerpt::quoted;
 use crate::fields::{Fields, strings_of};
@@ -17,8 +14,10 @@ use crate::findings::{Fault, Findings};
 use crate::model::{Addressing, DhcpServer, DnsOption, Reservation, RouterOption};
 use crate::schema;
 use crate::span::{Located, Span};
+use crate::syntax::{Kind, Value};
 use crate::value::address::{parse_host, parse_range};
 use crate::value::{duration, mac};
+use ipnet::Ipv4Net;
 
 /// The lease time of a server that does not say.
 const DEFAULT_LEASE: Duration = Duration::from_secs(12 * 3600);
@@ -166,10 +165,10 @@ fn parse_router(text: &str) -> Result<Ipv4Addr, Fault> {
 
 fn read_dns(fields: &Fields, findings: &mut Findings) -> Option<Located<DnsOption>> {
     let value = fields.value("dns")?;
-    let at: Span = value.span().into();
-    match value.get_ref() {
-        DeValue::String(word) if word == "upstream" => Some(Located::new(DnsOption::Upstream, at)),
-        DeValue::Array(none) if none.is_empty() => {
+    let at = value.at();
+    match value.kind() {
+        Kind::Text("upstream") => Some(Located::new(DnsOption::Upstream, at)),
+        Kind::List if value.items().next().is_none() => {
             Some(Located::new(DnsOption::Fixed(Vec::new()), at))
         }
         _ => {
@@ -228,7 +227,7 @@ fn read_reservations(fields: &Fields, own: Ipv4Net, findings: &mut Findings) -> 
 }
 
 fn read_reservation(
-    value: &crate::fields::Value,
+    value: Value,
     own: Ipv4Net,
     findings: &mut Findings,
 ) -> Option<(Located<[u8; 6]>, Located<Ipv4Addr>)> {

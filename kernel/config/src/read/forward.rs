@@ -54,7 +54,7 @@ pub(crate) fn read_all(
         return Vec::new();
     }
     let mut forwards: Vec<Forward> = Vec::new();
-    for (index, value) in list.iter().enumerate() {
+    for (index, value) in list.into_iter().enumerate() {
         let title = format!("forward {}", index + 1);
         let Some(fields) = Fields::open_value(value, title, &schema::FORWARD, findings) else {
             continue;
@@ -65,7 +65,7 @@ pub(crate) fn read_all(
         };
         let at = fields
             .value("service")
-            .map_or(fields.at, |value| value.span().into());
+            .map_or(fields.at, |value| value.at());
         findings.take(at, check_overlap(&forward, &forwards));
         forwards.push(forward);
     }
@@ -144,7 +144,7 @@ fn read_service(
     findings: &mut Findings,
 ) -> Option<(Span, Vec<Service>)> {
     let words = fields.strings("service", findings)?;
-    let at = fields.value("service")?.span().into();
+    let at = fields.value("service")?.at();
     let services = names.services.expand(&words, findings)?;
     for service in &services {
         findings.take(at, check_forwardable(*service))?;

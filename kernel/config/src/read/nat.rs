@@ -5,12 +5,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::excerpt::quoted;
-use crate::fields::{Fields, Value};
+use crate::fields::Fields;
 use crate::findings::{Fault, Findings};
 use crate::model::{Filtering, Mapping, Masquerade, Nat, ZoneId};
 use crate::names::Names;
 use crate::schema;
 use crate::suggest::nearest;
+use crate::syntax::Value;
 
 /// The words of `filtering`.
 const FILTERINGS: [&str; 3] = [
@@ -75,7 +76,7 @@ fn read_masquerade(fields: &Fields, names: &Names, findings: &mut Findings) -> V
         };
         if directions.contains(&direction) {
             let fault = Fault::new("this direction is masqueraded already");
-            findings.error(value.span().into(), fault.help("leave one of them out"));
+            findings.error(value.at(), fault.help("leave one of them out"));
             continue;
         }
         directions.push(direction);
@@ -83,7 +84,7 @@ fn read_masquerade(fields: &Fields, names: &Names, findings: &mut Findings) -> V
     directions
 }
 
-fn read_direction(value: &Value, names: &Names, findings: &mut Findings) -> Option<Masquerade> {
+fn read_direction(value: Value, names: &Names, findings: &mut Findings) -> Option<Masquerade> {
     let title = String::from("a masquerade entry");
     let fields = Fields::open_value(value, title, &schema::MASQUERADE, findings)?;
     let from = read_zone(&fields, "from", names, findings);
@@ -92,7 +93,7 @@ fn read_direction(value: &Value, names: &Names, findings: &mut Findings) -> Opti
     if from == to {
         let fault = Fault::new("a zone cannot be masqueraded into itself")
             .help("`from` is the inside, `to` is the zone whose address hosts outside see");
-        findings.error(value.span().into(), fault);
+        findings.error(value.at(), fault);
         return None;
     }
     Some(Masquerade { from, to })

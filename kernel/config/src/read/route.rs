@@ -27,7 +27,7 @@ pub(crate) fn read_all(root: &Fields, segments: &Segments, findings: &mut Findin
         return Vec::new();
     }
     let mut routes: Vec<Route> = Vec::new();
-    for (index, value) in list.iter().enumerate() {
+    for (index, value) in list.into_iter().enumerate() {
         let title = format!("route {}", index + 1);
         let fields = Fields::open_value(value, title, &schema::ROUTE, findings);
         let route = fields.and_then(|fields| read(&fields, segments, &routes, findings));

@@ -32,7 +32,7 @@ pub(crate) fn read_all(
 ) -> Vec<Rule> {
     let mut rules = Vec::new();
     let mut broad: Vec<Rule> = Vec::new();
-    for (index, value) in root.list("rule", findings).iter().enumerate() {
+    for (index, value) in root.list("rule", findings).into_iter().enumerate() {
         let title = format!("rule {}", index + 1);
         let Some(fields) = Fields::open_value(value, title, &schema::RULE, findings) else {
             continue;

@@ -43,7 +43,7 @@ pub(crate) struct ZoneDraft<'a> {
 }
 
 /// Reads all zones in the order of the file.
-pub(crate) fn read_all<'a>(root: &Fields<'a, '_>, findings: &mut Findings) -> Vec<ZoneDraft<'a>> {
+pub(crate) fn read_all<'a>(root: &Fields<'a>, findings: &mut Findings) -> Vec<ZoneDraft<'a>> {
     let tables = root.named("zone", findings);
     if tables.is_empty() {
         findings.error(
@@ -63,7 +63,7 @@ pub(crate) fn read_all<'a>(root: &Fields<'a, '_>, findings: &mut Findings) -> Ve
     tables.filter_map(|table| read(table, findings)).collect()
 }
 
-fn read<'a>(table: &Named<'a, '_>, findings: &mut Findings) -> Option<ZoneDraft<'a>> {
+fn read<'a>(table: &Named<'a>, findings: &mut Findings) -> Option<ZoneDraft<'a>> {
     let name = table.name;
     findings.take(name.at, name::parse_zone(name.value));
     let title = title(name.value);
