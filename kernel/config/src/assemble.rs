@@ -26,8 +26,9 @@ pub(crate) fn assemble(table: Value, findings: &mut Findings) -> Option<Config> 
     check_version(table, findings)?;
     let title = String::from("the configuration");
     let root = Fields::open(table, title, Span::default(), &schema::ROOT, findings);
-    let mut names = Names::read(&root, findings);
-    let zones = zone::read_all(&root, findings);
+    let tables = root.named("zone", findings);
+    let mut names = Names::read(&root, &tables, findings);
+    let zones = zone::read_all(&root, &tables, findings);
     segments::check(&zones, findings);
     check_dns(&zones, findings);
     let segments = Segments::of(&zones);
@@ -43,11 +44,11 @@ pub(crate) fn assemble(table: Value, findings: &mut Findings) -> Option<Config> 
     let nat = nat::read(&root, &names, findings);
     let timeouts = bounds::read_timeouts(&root, findings);
     let limits = bounds::read_limits(&root, findings);
-    names.sets.warn_unused(findings);
-    names.services.warn_unused(findings);
     if findings.errors() > 0 {
         return None;
     }
+    names.sets.warn_unused(findings);
+    names.services.warn_unused(findings);
     Some(Config {
         zones: finish_zones(zones, &rules, &forwards, &nat)?,
         rules,

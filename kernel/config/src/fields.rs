@@ -49,7 +49,7 @@ impl<'a> Fields<'a> {
         match value.kind() {
             Kind::Table => Some(Self::open(value, title, value.at(), schema, findings)),
             other => {
-                findings.error(value.at(), wrong_type(&title, "a table", other));
+                findings.error(value.at(), wrong_type(&title, Wanted::Table, other));
                 None
             }
         }
@@ -101,7 +101,7 @@ impl<'a> Fields<'a> {
             None => default,
             Some((Kind::Boolean(value), _)) => value,
             Some((other, at)) => {
-                let fault = wrong_type(&format!("`{key}`"), "true or false", other);
+                let fault = wrong_type(&format!("`{key}`"), Wanted::Boolean, other);
                 findings.error(at, fault);
                 default
             }
@@ -122,9 +122,10 @@ impl<'a> Fields<'a> {
             }
             Kind::Number(_) => {
                 let (least, most) = (bounds.start(), bounds.end());
-                Fault::new(format!("`{key}` is a number from {least} to {most}"))
+                Fault::new(format!("`{key}` is out of range"))
+                    .help(format!("it is a number from {least} to {most}"))
             }
-            other => wrong_type(&format!("`{key}`"), "a whole number", other),
+            other => wrong_type(&format!("`{key}`"), Wanted::Number, other),
         };
         findings.error(value.at(), fault);
         None
@@ -136,7 +137,7 @@ impl<'a> Fields<'a> {
             None => Vec::new(),
             Some((value, Kind::List)) => value.items().collect(),
             Some((value, other)) => {
-                let fault = wrong_type(&format!("`{key}`"), "a list", other);
+                let fault = wrong_type(&format!("`{key}`"), Wanted::List, other);
                 findings.error(value.at(), fault);
                 Vec::new()
             }
@@ -149,7 +150,7 @@ impl<'a> Fields<'a> {
             return Vec::new();
         };
         if value.kind() != Kind::Table {
-            let fault = wrong_type(&format!("`{key}`"), "a table", value.kind());
+            let fault = wrong_type(&format!("`{key}`"), Wanted::Table, value.kind());
             findings.error(value.at(), fault);
             return Vec::new();
         }
@@ -189,7 +190,7 @@ pub(crate) fn string_of<'a>(
     match value.kind() {
         Kind::Text(text) => Some(Located::new(text, value.at())),
         other => {
-            findings.error(value.at(), wrong_type(what, "a string in quotes", other));
+            findings.error(value.at(), wrong_type(what, Wanted::Text, other));
             None
         }
     }
@@ -219,7 +220,7 @@ pub(crate) fn strings_of<'a>(
             (findings.errors() == errors).then_some(found)
         }
         other => {
-            findings.error(at, wrong_type(what, "a string or a list of strings", other));
+            findings.error(at, wrong_type(what, Wanted::Texts, other));
             None
         }
     }
@@ -233,7 +234,7 @@ fn unknown_key(key: &str, title: &str, schema: &Schema) -> Fault {
     }
 }
 
-fn wrong_type(what: &str, wanted: &str, found: Kind) -> Fault {
+fn wrong_type(what: &str, wanted: Wanted, found: Kind) -> Fault {
     let found = match found {
         Kind::Text(_) => "a string",
         Kind::Number(_) => "a whole number",
@@ -243,5 +244,44 @@ fn wrong_type(what: &str, wanted: &str, found: Kind) -> Fault {
         Kind::List => "a list",
         Kind::Table => "a table",
     };
-    Fault::new(format!("{what} has to be {wanted}, but this is {found}"))
+    Fault::new(format!(
+        "{what} has to be {}, but this is {found}",
+        wanted.words()
+    ))
+    .help(wanted.example())
+}
+
+/// What a key takes.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Table,
+    List,
+    Text,
+    Texts,
+    Number,
+    Boolean,
+}
+
+impl Wanted {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Table => "a table",
+            Self::List => "a list",
+            Self::Text => "a string in quotes",
+            Self::Texts => "a string or a list of strings",
+            Self::Number => "a whole number",
+            Self::Boolean => "true or false",
+        }
+    }
+
+    const fn example(self) -> &'static str {
+        match self {
+            Self::Table => "write its keys under a [header], or { key = value, ... }",
+            Self::List => "put the values between [ and ], with commas between them",
+            Self::Text => "put quotes around it; times carry a unit: \"5m\"",
+            Self::Texts => "write \"one\" or [\"one\", \"two\"]",
+            Self::Number => "write digits alone, without quotes",
+            Self::Boolean => "write true or false, without quotes",
+        }
+    }
 }

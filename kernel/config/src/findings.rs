@@ -84,12 +84,11 @@ impl<'t> Findings<'t> {
         self.errors.len() + self.unlisted
     }
 
-    /// The warnings, if there is no error; else the report, in the order of the file.
-    pub fn finish(mut self) -> Result<Vec<Diagnostic>, Report> {
+    /// The warnings, if there is no error; else the errors alone. Both in the order of the file.
+    pub fn finish(self) -> Result<Vec<Diagnostic>, Report> {
         if self.errors.is_empty() {
             return Ok(in_order(self.warnings));
         }
-        self.errors.append(&mut self.warnings);
         Err(Report::new(in_order(self.errors), self.unlisted))
     }
 

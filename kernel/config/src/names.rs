@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use ipnet::IpNet;
 
 use crate::excerpt::quoted;
-use crate::fields::{Fields, strings_of};
+use crate::fields::{Fields, Named, strings_of};
 use crate::findings::{Fault, Findings};
 use crate::model::{MAX_ZONES, Place, Service, ZoneId};
 use crate::span::Located;
@@ -30,13 +30,9 @@ pub(crate) struct Names<'a> {
 
 impl<'a> Names<'a> {
     /// Reads `[set]` and `[service]` and takes note of the zones' names.
-    pub fn read(root: &Fields<'a>, findings: &mut Findings) -> Self {
+    pub fn read(root: &Fields<'a>, zones: &[Named<'a>], findings: &mut Findings) -> Self {
         Self {
-            zones: root
-                .named("zone", findings)
-                .iter()
-                .map(|zone| zone.name)
-                .collect(),
+            zones: zones.iter().map(|zone| zone.name).collect(),
             sets: Library::read(&SETS, root, findings),
             services: Library::read(&SERVICES, root, findings),
         }
@@ -218,7 +214,8 @@ impl<'a, T: Clone> Library<'a, T> {
         for (name, entry) in &self.entries {
             if entry.uses == 0 {
                 let message = format!("the {} {} is not used", self.kind.noun, quoted(name));
-                findings.warn(entry.name_at, Fault::new(message));
+                let help = format!("refer to it as \"@{name}\", or leave it out");
+                findings.warn(entry.name_at, Fault::new(message).help(help));
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::excerpt::quoted;
 use crate::findings::{Fault, Findings};
 use crate::model::{Addressing, Card, Route, ZoneId};
 use crate::read::zone::ZoneDraft;
-use crate::span::Located;
+use crate::span::{Located, Span};
 
 /// One zone's fixed network, with the firewall's own address in it.
 #[derive(Clone, Copy, Debug)]
@@ -23,37 +23,43 @@ pub(crate) struct Segment {
 }
 
 /// The fixed networks of all zones; a zone with DHCP has none yet.
-pub(crate) struct Segments(Vec<Segment>);
+pub(crate) struct Segments {
+    known: Vec<Segment>,
+    /// Zones whose address could not be read, which is an error noted elsewhere.
+    unreadable: usize,
+}
 
 impl Segments {
     /// Collects them.
     pub fn of(zones: &[ZoneDraft]) -> Self {
-        let zones = zones.iter().enumerate();
-        let segments = zones.filter_map(|(index, zone)| {
+        let segments = zones.iter().enumerate().filter_map(|(index, zone)| {
             Some(Segment {
                 zone: ZoneId::new(index)?,
                 own: zone.network()?,
             })
         });
-        Self(segments.collect())
+        Self {
+            known: segments.collect(),
+            unreadable: zones.iter().filter(|zone| zone.address.is_none()).count(),
+        }
     }
 
     /// The segment whose network holds the address.
     pub fn holding(&self, address: Ipv4Addr) -> Option<Segment> {
-        let mut all = self.0.iter();
+        let mut all = self.known.iter();
         all.find(|segment| segment.own.contains(&address)).copied()
     }
 
     /// The segment that has this network itself.
     pub fn with_network(&self, net: Ipv4Net) -> Option<Segment> {
-        let mut all = self.0.iter();
+        let mut all = self.known.iter();
         all.find(|segment| segment.own.trunc() == net).copied()
     }
 
     /// The zone that leads to the address, by its longest network or route.
     pub fn leading_to(&self, address: Ipv4Addr, routes: &[Route]) -> Option<ZoneId> {
         let own = self
-            .0
+            .known
             .iter()
             .map(|segment| (segment.own.trunc(), segment.zone));
         let routed = routes.iter().map(|route| (route.to, route.zone));
@@ -63,10 +69,21 @@ impl Segments {
             .map(|(_, zone)| zone)
     }
 
+    /// An address on no zone's network; no error of its own while a zone's is unknown.
+    pub fn refuse_stray(&self, message: String, at: Span, findings: &mut Findings) {
+        if self.unreadable == 0 {
+            let help = format!(
+                "{}; a [[route]] adds what lies behind a router",
+                self.list()
+            );
+            findings.error(at, Fault::new(message).help(help));
+        }
+    }
+
     /// The networks, for a message.
-    pub fn list(&self) -> String {
+    fn list(&self) -> String {
         let nets: Vec<_> = self
-            .0
+            .known
             .iter()
             .map(|segment| format!("{}", segment.own.trunc()))
             .collect();

@@ -181,7 +181,8 @@ fn read_dns(fields: &Fields, findings: &mut Findings) -> Option<Located<DnsOptio
 
 fn read_dns_servers(words: &[Located<&str>], at: Span, findings: &mut Findings) -> Vec<Ipv4Addr> {
     if words.len() > MOST_DNS_SERVERS {
-        let fault = Fault::new(format!("`dns` takes at most {MOST_DNS_SERVERS} servers"));
+        let fault = Fault::new(format!("`dns` takes at most {MOST_DNS_SERVERS} servers"))
+            .help("leave the others out: clients rarely ask more than three");
         findings.error(at, fault);
     }
     let servers = words.iter().filter_map(|word| {

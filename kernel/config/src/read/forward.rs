@@ -15,7 +15,7 @@ use crate::model::{Forward, PortRange, Route, Service, ZoneId};
 use crate::names::Names;
 use crate::schema;
 use crate::segments::Segments;
-use crate::span::Span;
+use crate::span::{Located, Span};
 use crate::value::address::parse_target;
 
 /// The most forwards; each is compared with all before it.
@@ -106,7 +106,7 @@ fn read(
     let log = fields.boolean("log", false, findings);
     let (target, from) = (target?, from?);
     let (to, to_port) = target.value;
-    let to_zone = findings.take(target.at, zone_of(to, from, around))?;
+    let to_zone = zone_of(Located::new(to, target.at), from, around, findings)?;
     let (service_at, service) = service?;
     findings.take(target.at, check_changed_port(&service, to_port))?;
     findings.take(
@@ -168,25 +168,30 @@ fn check_forwardable(service: Service) -> Result<(), Fault> {
 }
 
 /// The zone of the inside server, which is neither `from` nor the firewall itself.
-fn zone_of(to: Ipv4Addr, from: ZoneId, around: &Surroundings) -> Result<ZoneId, Fault> {
-    let Some(zone) = around.segments.leading_to(to, around.routes) else {
-        return Err(
-            Fault::new(format!("the server {to} is in no zone's network")).help(format!(
-                "{}; a [[route]] can add others",
-                around.segments.list()
-            )),
-        );
+fn zone_of(
+    to: Located<Ipv4Addr>,
+    from: ZoneId,
+    around: &Surroundings,
+    findings: &mut Findings,
+) -> Option<ZoneId> {
+    let Some(zone) = around.segments.leading_to(to.value, around.routes) else {
+        let message = format!("the server {} is in no zone's network", to.value);
+        around.segments.refuse_stray(message, to.at, findings);
+        return None;
     };
-    if let Some(segment) = around.segments.holding(to) {
-        neighbour_on(segment.own, to, "the server")?;
+    if let Some(segment) = around.segments.holding(to.value) {
+        findings.take(to.at, neighbour_on(segment.own, to.value, "the server"))?;
     }
     if zone == from {
-        return Err(Fault::new(format!(
-            "the server {to} is in the zone that the forward is from"
-        ))
-        .help("`from` is the outside, such as the WAN; the server is in another zone"));
+        let message = format!(
+            "the server {} is in the zone that the forward is from",
+            to.value
+        );
+        let help = "`from` is the outside, such as the WAN; the server is in another zone";
+        findings.error(to.at, Fault::new(message).help(help));
+        return None;
     }
-    Ok(zone)
+    Some(zone)
 }
 
 /// A changed port has to be one port for one port.

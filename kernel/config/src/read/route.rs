@@ -12,6 +12,7 @@ use crate::findings::{Fault, Findings};
 use crate::model::{Route, ZoneId};
 use crate::schema;
 use crate::segments::Segments;
+use crate::span::Located;
 use crate::value::address::{parse_host, parse_prefix_v4};
 
 /// The most routes.
@@ -60,7 +61,7 @@ fn read(
     let via = fields.parsed("via", parse_host, findings);
     let (to, via) = (to?, via?);
     findings.take(to.at, check_destination(to.value, segments, earlier))?;
-    let zone = findings.take(via.at, zone_of(via.value, segments))?;
+    let zone = zone_of(via, segments, findings)?;
     Some(Route {
         to: to.value,
         via: via.value,
@@ -84,11 +85,12 @@ fn check_destination(to: Ipv4Net, segments: &Segments, earlier: &[Route]) -> Res
     Ok(())
 }
 
-fn zone_of(via: Ipv4Addr, segments: &Segments) -> Result<ZoneId, Fault> {
-    let Some(segment) = segments.holding(via) else {
-        let message = format!("the router {via} is on no zone's network");
-        return Err(Fault::new(message).help(segments.list()));
+fn zone_of(via: Located<Ipv4Addr>, segments: &Segments, findings: &mut Findings) -> Option<ZoneId> {
+    let Some(segment) = segments.holding(via.value) else {
+        let message = format!("the router {} is on no zone's network", via.value);
+        segments.refuse_stray(message, via.at, findings);
+        return None;
     };
-    neighbour_on(segment.own, via, "the router")?;
-    Ok(segment.zone)
+    findings.take(via.at, neighbour_on(segment.own, via.value, "the router"))?;
+    Some(segment.zone)
 }

@@ -120,7 +120,7 @@ fn read_places(
             None => complete = false,
             Some(place) if places.contains(&place) => {
                 let message = format!("{} is listed twice", quoted(word.value));
-                findings.error(word.at, Fault::new(message));
+                findings.error(word.at, Fault::new(message).help("name each zone once"));
             }
             Some(place) => places.push(place),
         }

@@ -15,6 +15,7 @@ use crate::model::{Addressing, Answer, Card, MAX_ZONES, Zone};
 use crate::schema;
 use crate::span::{Located, Span};
 use crate::suggest::nearest;
+use crate::syntax::Kind;
 use crate::value::address::{edge_of, parse_host, parse_interface};
 use crate::value::{mac, name};
 
@@ -43,9 +44,15 @@ pub(crate) struct ZoneDraft<'a> {
 }
 
 /// Reads all zones in the order of the file.
-pub(crate) fn read_all<'a>(root: &Fields<'a>, findings: &mut Findings) -> Vec<ZoneDraft<'a>> {
-    let tables = root.named("zone", findings);
-    if tables.is_empty() {
+pub(crate) fn read_all<'a>(
+    root: &Fields,
+    tables: &[Named<'a>],
+    findings: &mut Findings,
+) -> Vec<ZoneDraft<'a>> {
+    let is_usable = root
+        .value("zone")
+        .is_none_or(|value| value.kind() == Kind::Table);
+    if tables.is_empty() && is_usable {
         findings.error(
             root.key_at("zone"),
             Fault::new("there is no zone, so there is nothing to forward between")
@@ -160,9 +167,10 @@ pub(crate) fn neighbour_on(own: Ipv4Net, address: Ipv4Addr, what: &str) -> Resul
     }
     match edge_of(own, address) {
         None => Ok(()),
-        Some(kind) => Err(Fault::new(format!(
-            "{what} {address} is the {kind} address of {net}"
-        ))),
+        Some(kind) => {
+            let message = format!("{what} {address} is the {kind} address of {net}");
+            Err(Fault::new(message).help("no host has it: choose an address between the two"))
+        }
     }
 }
 

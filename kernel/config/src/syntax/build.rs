@@ -5,6 +5,7 @@
 //! then one that does nothing.
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use toml_parser::decoder::{Encoding, ScalarKind};
@@ -52,18 +53,20 @@ pub(super) struct Builder<'t> {
 }
 
 impl<'t> Builder<'t> {
-    /// An empty table.
-    pub fn new(text: &'t str) -> Self {
+    /// An empty table, with room for all that the text can hold.
+    pub fn new(text: &'t str, nodes_at_most: usize) -> Self {
         let root = Node {
             key: None,
             at: Place::default(),
             payload: Payload::Table(Origin::Header, None),
             next: Id(0),
         };
+        let mut nodes = Vec::with_capacity(nodes_at_most);
+        nodes.push(root);
         let tree = Tree {
             text,
-            nodes: alloc::vec![root],
-            decoded: Vec::new(),
+            nodes,
+            decoded: String::new(),
         };
         Self {
             tree,
@@ -92,9 +95,9 @@ impl<'t> Builder<'t> {
                 return Text::InPlace(Span::new(offset, end).into());
             }
         }
-        let index = u32::try_from(self.tree.decoded.len()).unwrap_or(u32::MAX);
-        self.tree.decoded.push(string.into_owned());
-        Text::Decoded(index)
+        let start = self.tree.decoded.len();
+        self.tree.decoded.push_str(&string);
+        Text::Decoded(Span::new(start, self.tree.decoded.len()).into())
     }
 
     /// Adds a child at the end.

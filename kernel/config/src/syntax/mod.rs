@@ -14,6 +14,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use toml_parser::lexer::{Token, TokenKind};
 use toml_parser::parser::{RecursionGuard, ValidateWhitespace, parse_document};
 use toml_parser::{Expected, ParseError, Source};
 
@@ -25,8 +26,8 @@ use build::Builder;
 pub(crate) use tree::{Kind, Tree, Value};
 
 /// The most tokens of a file, which bounds the memory that reading one takes; the
-/// largest file of one-line rules has about 100,000.
-const MOST_TOKENS: usize = 131_072;
+/// largest file of one-line rules has about 80,000.
+const MOST_TOKENS: usize = 98_304;
 
 /// How deep lists and tables may lie in each other; the language itself needs four.
 const DEEPEST: u32 = 16;
@@ -43,7 +44,7 @@ pub(crate) fn parse(text: &str) -> Result<Tree<'_>, Located<Fault>> {
     let mut tokens = Vec::with_capacity(count);
     tokens.extend(source.lex());
     let mut error: Option<ParseError> = None;
-    let mut builder = Builder::new(text);
+    let mut builder = Builder::new(text, nodes_at_most(&tokens));
     let mut checked = ValidateWhitespace::new(&mut builder, source);
     let mut bounded = RecursionGuard::new(&mut checked, DEEPEST);
     parse_document(&tokens, &mut bounded, &mut error);
@@ -51,6 +52,29 @@ pub(crate) fn parse(text: &str) -> Result<Tree<'_>, Located<Fault>> {
         None => Ok(builder.finish()),
         Some(error) => Err(explain(&error, text)),
     }
+}
+
+/// How many nodes the tree can need: growing it step by step would take half as much again.
+fn nodes_at_most(tokens: &[Token]) -> usize {
+    let opens = |token: &&Token| match token.kind() {
+        TokenKind::Dot
+        | TokenKind::Equals
+        | TokenKind::Comma
+        | TokenKind::RightCurlyBracket
+        | TokenKind::RightSquareBracket
+        | TokenKind::Whitespace
+        | TokenKind::Comment
+        | TokenKind::Newline
+        | TokenKind::Eof => false,
+        TokenKind::LeftSquareBracket
+        | TokenKind::LeftCurlyBracket
+        | TokenKind::LiteralString
+        | TokenKind::BasicString
+        | TokenKind::MlLiteralString
+        | TokenKind::MlBasicString
+        | TokenKind::Atom => true,
+    };
+    tokens.iter().filter(opens).count() + 1
 }
 
 fn span(span: toml_parser::Span) -> Span {
@@ -61,11 +85,16 @@ fn span(span: toml_parser::Span) -> Span {
 fn explain(error: &ParseError, text: &str) -> Located<Fault> {
     let end = Span::new(text.len(), text.len());
     let at = error.unexpected().map_or(end, span);
-    let fault = Fault::new(format!("this is not TOML: {}", describe(error)));
-    let fault = if error.description() == build::DUPLICATE {
+    if error.description() == build::DUPLICATE {
         let word = text.get(at.start..at.end).unwrap_or_default();
-        fault.help(format!("{} may be set once", quoted(word)))
-    } else if at.start >= text.trim_end().len() {
+        let fault = Fault::new(format!("{} is set twice", quoted(word)));
+        return Located::new(
+            fault.help("a key or table is set once: leave one of them out"),
+            at,
+        );
+    }
+    let fault = Fault::new(format!("this is not TOML: {}", describe(error)));
+    let fault = if at.start >= text.trim_end().len() {
         fault.help("the file ends in the middle of something: is all of it there?")
     } else {
         fault.help(

@@ -37,7 +37,7 @@ impl From<Place> for Span {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Text {
     InPlace(Place),
-    Decoded(u32),
+    Decoded(Place),
 }
 
 /// Who made a table, which decides who may add to it.
@@ -89,7 +89,8 @@ pub(super) struct Node {
 pub(crate) struct Tree<'t> {
     pub(super) text: &'t str,
     pub(super) nodes: Vec<Node>,
-    pub(super) decoded: Vec<String>,
+    /// All decoded strings, one behind the other.
+    pub(super) decoded: String,
 }
 
 /// What a value is.
@@ -132,13 +133,12 @@ impl<'t> Tree<'t> {
     }
 
     pub(super) fn resolve(&self, text: Text) -> &str {
-        match text {
-            Text::InPlace(place) => {
-                let span = Span::from(place);
-                self.text.get(span.start..span.end).unwrap_or_default()
-            }
-            Text::Decoded(index) => self.decoded.get(index as usize).map_or("", String::as_str),
-        }
+        let (whole, place) = match text {
+            Text::InPlace(place) => (self.text, place),
+            Text::Decoded(place) => (self.decoded.as_str(), place),
+        };
+        let span = Span::from(place);
+        whole.get(span.start..span.end).unwrap_or_default()
     }
 
     pub(super) fn children(&self, parent: Id) -> Children<'_> {

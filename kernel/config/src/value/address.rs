@@ -20,7 +20,8 @@ pub(crate) fn parse_host(text: &str) -> Result<Ipv4Addr, Fault> {
     let address = parse_v4(text)?;
     match not_a_hosts(address) {
         None => Ok(address),
-        Some(kind) => Err(Fault::new(format!("{address} is {kind}, no host has it"))),
+        Some(kind) => Err(Fault::new(format!("{address} is {kind}"))
+            .help("no single host has such an address: name a host's own")),
     }
 }
 
@@ -84,8 +85,9 @@ fn usable_interface(net: Ipv4Net) -> Result<Ipv4Net, Fault> {
             .help("prefix lengths go from /8 to /31"));
     }
     if let Some(kind) = not_a_hosts(net.addr()) {
-        let message = format!("{} is {kind}, the firewall cannot have it", net.addr());
-        return Err(Fault::new(message));
+        let message = format!("{} is {kind}", net.addr());
+        return Err(Fault::new(message)
+            .help("the firewall cannot have it: give an address from the zone's network"));
     }
     if let Some(kind) = edge_of(net, net.addr()) {
         let message = format!("{} is the {kind} address of {}", net.addr(), net.trunc());

@@ -21,7 +21,8 @@ pub(crate) fn parse(text: &str) -> Result<[u8; 6], Fault> {
         );
     }
     if mac == [0; 6] {
-        return Err(Fault::new("no card has the address 00:00:00:00:00:00"));
+        return Err(Fault::new("no card has the address 00:00:00:00:00:00")
+            .help("give the card's own address, as the virtual machine's monitor sets it"));
     }
     Ok(mac)
 }
