@@ -67,17 +67,20 @@ pub(crate) fn read_all<'a>(
         );
     }
     let tables = tables.iter().take(MAX_ZONES);
-    tables.filter_map(|table| read(table, findings)).collect()
+    tables.map(|table| read(table, findings)).collect()
 }
 
-fn read<'a>(table: &Named<'a>, findings: &mut Findings) -> Option<ZoneDraft<'a>> {
+fn read<'a>(table: &Named<'a>, findings: &mut Findings) -> ZoneDraft<'a> {
     let name = table.name;
     findings.take(name.at, name::parse_zone(name.value));
     let title = title(name.value);
-    let mut fields = Fields::open_value(table.value, title, &schema::ZONE, findings)?;
+    let fields = Fields::open_value(table.value, title, &schema::ZONE, findings);
+    let Some(mut fields) = fields else {
+        return ZoneDraft::unreadable(name);
+    };
     fields.at = name.at;
     let address = read_address(&fields, findings);
-    Some(ZoneDraft {
+    ZoneDraft {
         name,
         card: read_card(&fields, findings),
         gateway_at: fields.has("gateway").then(|| fields.key_at("gateway")),
@@ -86,7 +89,7 @@ fn read<'a>(table: &Named<'a>, findings: &mut Findings) -> Option<ZoneDraft<'a>>
         mtu: read_mtu(&fields, findings),
         allow_private_sources: fields.boolean("allow_private_sources", false, findings),
         answer: read_answer(&fields, findings),
-    })
+    }
 }
 
 fn title(name: &str) -> String {
@@ -205,7 +208,21 @@ fn unknown_answer(word: &str) -> Fault {
     }
 }
 
-impl ZoneDraft<'_> {
+impl<'a> ZoneDraft<'a> {
+    /// Keeps the place in the list, so that the other zones keep their index.
+    const fn unreadable(name: Located<&'a str>) -> Self {
+        Self {
+            name,
+            card: None,
+            address: None,
+            gateway_at: None,
+            mtu: DEFAULT_MTU,
+            allow_private_sources: false,
+            answer: None,
+            dhcp: None,
+        }
+    }
+
     /// The prefix of a fixed address.
     pub fn network(&self) -> Option<Ipv4Net> {
         match self.address.as_ref()?.value {
