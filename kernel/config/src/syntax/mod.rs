@@ -205,6 +205,7 @@ mod tests {
             "a.b = 1\na.b.c = 2",
             "a.b = 1\n[a]",
             "[a.b]\n[a]\nb.c = 1",
+            "[[a.b]]\n[a]\nb.c = 1",
             "a = 1\n[a.b]",
         ] {
             assert!(read(text).starts_with("error"), "{text:?}: {}", read(text));
