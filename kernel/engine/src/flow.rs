@@ -1,8 +1,14 @@
 //! A conversation that policy let in.
 
+use crate::conntrack::state::{Life, State};
+use crate::conntrack::window::{Scales, Windows};
 use crate::key::{Endpoint, FlowKey, Side};
 use crate::mapping::MappingId;
+use crate::nat::permits::Permit;
+use crate::neighbor::NeighborId;
 use crate::policy::Generation;
+use crate::stamp::Stamp;
+use crate::wheel::Link;
 
 /// A flow's place in the flow table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +32,14 @@ impl Direction {
             Self::Reply => Self::Original,
         }
     }
+
+    /// 0 or 1.
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::Original => 0,
+            Self::Reply => 1,
+        }
+    }
 }
 
 /// A flow, seen from both sides.
@@ -37,12 +51,31 @@ impl Direction {
 /// original  10.99.0.2:40000 → 198.51.100.7:53      comes in on dmz
 /// reply     198.51.100.7:53 → 192.0.2.1:40000      comes in on wan
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// It fills two cache lines, and nothing else is touched for a packet of a known flow but
+/// one line of the index.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub struct Flow {
     keys: [FlowKey; 2],
+    /// When it was last refreshed.
+    stamp: Stamp,
+    pub(crate) link: Link,
+    pub(crate) windows: Windows,
+    mapping: u32,
+    neighbors: [u16; 2],
     generation: Generation,
-    mapping: Option<MappingId>,
+    pub(crate) state: State,
+    pub(crate) scales: Scales,
 }
+
+const _: () = assert!(size_of::<Flow>() == 128, "two cache lines");
+
+/// No mapping; real ones lie below.
+const NO_MAPPING: u32 = HOLDS_PERMIT - 1;
+/// Set beside the mapping if the flow holds a permit for its peer.
+const HOLDS_PERMIT: u32 = 1 << 31;
+const NO_NEIGHBOR: u16 = u16::MAX;
 
 impl Flow {
     /// A flow that `generation`'s policy let in.
@@ -55,18 +88,24 @@ impl Flow {
     ) -> Self {
         Self {
             keys: [original, reply],
+            stamp: Stamp::from_raw(0),
+            link: Link::NONE,
+            windows: Windows::NEW,
+            mapping: match mapping {
+                Some(MappingId(index)) => index,
+                None => NO_MAPPING,
+            },
+            neighbors: [NO_NEIGHBOR; 2],
             generation,
-            mapping,
+            state: State::Unanswered,
+            scales: Scales::NONE,
         }
     }
 
     /// How packets of one direction look when they come in.
     #[must_use]
     pub const fn key(&self, direction: Direction) -> &FlowKey {
-        match direction {
-            Direction::Original => &self.keys[0],
-            Direction::Reply => &self.keys[1],
-        }
+        &self.keys[direction.index()]
     }
 
     /// How packets of one direction look when they leave: source, destination, and the side they leave by.
@@ -74,6 +113,42 @@ impl Flow {
     pub const fn rewritten(&self, direction: Direction) -> (Endpoint, Endpoint, Side) {
         let other = self.key(direction.opposite());
         (other.dst, other.src, other.side)
+    }
+
+    /// What rules see of it: the original key after destination NAT and before source NAT, and the side it leaves by.
+    #[must_use]
+    pub const fn as_filtered(&self) -> (FlowKey, Side) {
+        let [original, reply] = self.keys;
+        let filtered = FlowKey {
+            dst: reply.src,
+            ..original
+        };
+        (filtered, reply.side)
+    }
+
+    /// Whether its destination is translated: a forward or an inside endpoint's mapping invited it in.
+    #[must_use]
+    pub fn is_invited(&self) -> bool {
+        self.keys[0].dst != self.keys[1].src
+    }
+
+    /// Whether its source is translated.
+    #[must_use]
+    pub fn is_masqueraded(&self) -> bool {
+        self.keys[0].src != self.keys[1].dst
+    }
+
+    /// Whether a packet in this direction leaves the inside, and so keeps the flow alive (RFC 4787 REQ-6).
+    ///
+    /// What only comes in must not, or a stranger could keep a mapping open for ever. Where
+    /// neither or both ends are translated, both are the inside.
+    #[must_use]
+    pub fn is_outbound(&self, direction: Direction) -> bool {
+        match (self.is_masqueraded(), self.is_invited()) {
+            (true, false) => direction == Direction::Original,
+            (false, true) => direction == Direction::Reply,
+            (true, true) | (false, false) => true,
+        }
     }
 
     /// The policy that let it in, or that last looked at it.
@@ -90,6 +165,49 @@ impl Flow {
     /// The mapping it holds, if its inside endpoint is translated.
     #[must_use]
     pub const fn mapping(&self) -> Option<MappingId> {
-        self.mapping
+        match self.mapping & !HOLDS_PERMIT {
+            NO_MAPPING => None,
+            index => Some(MappingId(index)),
+        }
+    }
+
+    /// The neighbour that packets of one direction went to last.
+    #[must_use]
+    pub const fn neighbor(&self, direction: Direction) -> Option<NeighborId> {
+        match self.neighbors[direction.index()] {
+            NO_NEIGHBOR => None,
+            index => Some(NeighborId(index)),
+        }
+    }
+
+    /// Remembers the neighbour that packets of one direction go to.
+    pub const fn remember_neighbor(&mut self, direction: Direction, neighbor: NeighborId) {
+        self.neighbors[direction.index()] = neighbor.0;
+    }
+
+    pub(crate) const fn permit(&self) -> Permit {
+        match self.mapping & HOLDS_PERMIT {
+            0 => Permit::None,
+            _ => Permit::Held,
+        }
+    }
+
+    pub(crate) const fn set_permit(&mut self, permit: Permit) {
+        match permit {
+            Permit::Held => self.mapping |= HOLDS_PERMIT,
+            Permit::None => self.mapping &= !HOLDS_PERMIT,
+        }
+    }
+
+    pub(crate) const fn life(&self) -> Life {
+        Life::of(self.keys[0].protocol, self.state)
+    }
+
+    pub(crate) const fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    pub(crate) const fn touch(&mut self, now: Stamp) {
+        self.stamp = now;
     }
 }

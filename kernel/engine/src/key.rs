@@ -58,6 +58,11 @@ impl Side {
         ZoneId::new(self.0 as usize)
     }
 
+    /// A number of its own for each side.
+    pub(crate) const fn raw(self) -> u8 {
+        self.0
+    }
+
     /// The same as rules name it.
     #[must_use]
     pub const fn place(self) -> crate::Place {

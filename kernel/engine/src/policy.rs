@@ -26,13 +26,42 @@ impl Generation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleId(pub u16);
 
+/// A forward's index in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForwardId(pub u16);
+
 /// What the policy says of a new flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// The rule that decided; `None`: none matched, and the flow is dropped.
+    /// The rule that decided; without a rule and a forward none matched, and the flow is dropped.
     pub rule: Option<RuleId>,
+    /// The forward that decided.
+    pub forward: Option<ForwardId>,
     /// What happens.
     pub action: Action,
+    /// Whether the decision is printed.
+    pub log: bool,
+}
+
+impl Decision {
+    /// No rule took it.
+    pub const DEFAULT: Self = Self {
+        rule: None,
+        forward: None,
+        action: Action::Drop,
+        log: false,
+    };
+
+    /// A forward lets it in.
+    #[must_use]
+    pub const fn by_forward(forward: ForwardId, log: bool) -> Self {
+        Self {
+            rule: None,
+            forward: Some(forward),
+            action: Action::Accept,
+            log,
+        }
+    }
 }
 
 /// A configuration's rules, of one generation.
@@ -65,12 +94,11 @@ impl Policy {
         match found {
             Some(index) => Decision {
                 rule: Some(RuleId(index as u16)),
+                forward: None,
                 action: self.rules[index].action,
+                log: self.rules[index].log,
             },
-            None => Decision {
-                rule: None,
-                action: Action::Drop,
-            },
+            None => Decision::DEFAULT,
         }
     }
 }

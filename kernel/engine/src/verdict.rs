@@ -162,6 +162,8 @@ drop_reasons! {
     HairpinOff => "hairpin-off",
     /// The table is full of established flows.
     FlowTableFull => "flow-table-full",
+    /// Another flow looks the same on one side, and no port can tell them apart.
+    FlowClash => "flow-clash",
     /// The source has all the flows it may have.
     SourceLimit => "source-limit",
     /// The policy that let the flow in has been replaced by one that does not.

@@ -1,0 +1,205 @@
+//! How a flow begins: limits, room, lease, and only then the table.
+
+use crate::ZoneId;
+use crate::address::Address;
+use crate::conntrack::Conntrack;
+use crate::conntrack::state::State;
+use crate::conntrack::tcp;
+use crate::flow::{Flow, FlowId};
+use crate::key::{Endpoint, FlowKey, Protocol, Side};
+use crate::mapping::MappingId;
+use crate::nat::mappings::{Inside, has_leases};
+use crate::nat::permits::Permit;
+use crate::packet::{Content, Packet};
+use crate::policy::Generation;
+use crate::stamp::Stamp;
+use crate::table::Refused;
+use crate::time::Tick;
+use crate::verdict::DropReason;
+
+/// ICMP's queries (RFC 792, RFC 950): only these can begin a flow.
+const QUERIES: [u16; 4] = [8, 13, 15, 17];
+
+/// A flow that all checks let pass; it lives on the stack until it is admitted.
+#[derive(Clone, Copy, Debug)]
+pub struct NewFlow {
+    /// Its first packet, as it came in.
+    pub original: FlowKey,
+    /// Where it really goes: the destination, or what a forward or a mapping stands for.
+    pub destination: Endpoint,
+    /// The side it leaves by.
+    pub egress: Side,
+    /// What becomes of its source.
+    pub source: Source,
+    /// The policy that let it in.
+    pub generation: Generation,
+}
+
+/// What becomes of a new flow's source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It stays as it is.
+    Keep,
+    /// It becomes our own address in a zone.
+    Masquerade {
+        /// The zone; of a hairpin that whose address was the destination.
+        owner: ZoneId,
+        /// Our address there.
+        address: Address,
+    },
+}
+
+/// What a new flow takes of translation.
+struct Translation {
+    /// Where answers to it go.
+    outside: Endpoint,
+    mapping: Option<MappingId>,
+}
+
+impl Conntrack {
+    /// Enters a new flow, or says why there can be none; then nothing of it stays.
+    pub fn admit(
+        &mut self,
+        new: &NewFlow,
+        packet: &Packet,
+        tick: Tick,
+    ) -> Result<FlowId, DropReason> {
+        let source = new.original.src.address;
+        begins(packet)?;
+        if !self.sources.may_open(source, new.original.side) {
+            return Err(DropReason::SourceLimit);
+        }
+        self.make_room();
+        let translation = self.translate(new, tick.random)?;
+        match self.enter(new, &translation, packet, tick) {
+            Ok(id) => Ok(id),
+            Err(reason) => {
+                if let Some(mapping) = translation.mapping {
+                    self.mappings.release_unused(mapping);
+                }
+                Err(reason)
+            }
+        }
+    }
+
+    /// From three quarters full on, each new flow takes the place of the oldest that is half-open or closed.
+    ///
+    /// A few of those are left in peace as long as places are free, or no handshake could
+    /// be completed while the table is full of established flows.
+    fn make_room(&mut self) {
+        let (live, capacity) = (self.table.len(), self.table.capacity());
+        let is_full = live >= capacity;
+        let spared = if is_full { 0 } else { capacity / 64 };
+        if live >= capacity / 4 * 3
+            && self.timers.transient() > spared
+            && let Some(oldest) = self.timers.oldest_transient(&mut self.table)
+        {
+            self.revoke(oldest);
+        }
+    }
+
+    fn translate(&mut self, new: &NewFlow, random: u64) -> Result<Translation, DropReason> {
+        let protocol = new.original.protocol;
+        match new.source {
+            Source::Keep => Ok(Translation {
+                outside: new.original.src,
+                mapping: self.invited_by(new),
+            }),
+            // Only addresses tell such flows apart: a second host with the same peer clashes, and is refused.
+            Source::Masquerade { address, .. } if !has_leases(protocol) => Ok(Translation {
+                outside: Endpoint { address, port: 0 },
+                mapping: None,
+            }),
+            Source::Masquerade { owner, address } => {
+                let inside = Inside {
+                    protocol,
+                    side: new.original.side,
+                    endpoint: new.original.src,
+                };
+                let id = self.mappings.obtain(&inside, owner, address, random)?;
+                let mapping = self.mappings.get(id).ok_or(DropReason::NatPortsExhausted)?;
+                Ok(Translation {
+                    outside: mapping.outside,
+                    mapping: Some(id),
+                })
+            }
+        }
+    }
+
+    /// The mapping by which a flow came in; it stays as long as the flow does.
+    fn invited_by(&self, new: &NewFlow) -> Option<MappingId> {
+        if new.original.dst == new.destination || !has_leases(new.original.protocol) {
+            return None;
+        }
+        let id = self
+            .mappings
+            .by_outside(new.original.protocol, &new.original.dst)?;
+        let mapping = self.mappings.get(id)?;
+        (mapping.inside == new.destination).then_some(id)
+    }
+
+    fn enter(
+        &mut self,
+        new: &NewFlow,
+        translation: &Translation,
+        packet: &Packet,
+        tick: Tick,
+    ) -> Result<FlowId, DropReason> {
+        let reply = FlowKey {
+            src: new.destination,
+            dst: translation.outside,
+            protocol: new.original.protocol,
+            side: new.egress,
+        };
+        let mut flow = Flow::new(new.original, reply, new.generation, translation.mapping);
+        flow.touch(Stamp::of(tick.now));
+        if let Content::Tcp(segment) = &packet.content {
+            flow.state = State::Tcp(tcp::State::SynSent);
+            flow.windows.open(&mut flow.scales, segment);
+        }
+        let id = self.table.insert(flow).map_err(|refused| match refused {
+            Refused::Full => DropReason::FlowTableFull,
+            Refused::Clash => DropReason::FlowClash,
+        })?;
+        if let Some(mapping) = translation.mapping {
+            self.mappings.hold(mapping);
+            let permit = self.permit(new, mapping);
+            self.table.get_mut(id).set_permit(permit);
+        }
+        self.sources
+            .opened(new.original.src.address, new.original.side);
+        self.timers.start(id, tick.now, &mut self.table);
+        Ok(id)
+    }
+
+    /// What an inside endpoint sends to may send back (RFC 4787 section 5); what came in by itself opens nothing.
+    fn permit(&mut self, new: &NewFlow, mapping: MappingId) -> Permit {
+        match new.source {
+            Source::Keep => Permit::None,
+            Source::Masquerade { .. } => {
+                let peer = new.original.dst.address;
+                self.permits.grant(mapping, peer)
+            }
+        }
+    }
+}
+
+/// Whether a packet can begin a flow.
+fn begins(packet: &Packet) -> Result<(), DropReason> {
+    match &packet.content {
+        Content::Tcp(segment) => match tcp::opens(segment) {
+            true => Ok(()),
+            false => Err(DropReason::TcpNoFlow),
+        },
+        Content::IcmpQuery if packet.key.protocol == Protocol::ICMP => {
+            match QUERIES.contains(&packet.key.dst.port) {
+                true => Ok(()),
+                false => Err(DropReason::IcmpUnrelated),
+            }
+        }
+        Content::Udp | Content::IcmpQuery | Content::Other => Ok(()),
+        Content::IcmpError { .. } => Err(DropReason::IcmpUnrelated),
+        Content::IcmpOther => Err(DropReason::IcmpType),
+        Content::Piece => Err(DropReason::FragmentInvalid),
+    }
+}

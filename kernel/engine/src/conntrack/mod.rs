@@ -1,0 +1,336 @@
+//! All that is remembered of conversations, behind one door.
+//!
+//! The pipeline asks [`Conntrack::lookup`] first. A packet of a known flow is
+//! shown to [`Conntrack::observe`]; an unknown one goes the long way and, if
+//! every check lets it pass, becomes a flow by [`Conntrack::admit`]. Until then
+//! nothing is kept of it.
+//!
+//! * [`state`]: what a flow's state means for its timer.
+//! * [`tcp`], [`window`]: TCP's state machine and sequence numbers.
+//! * [`sizing`]: how large the tables are.
+//! * [`crate::nat`]: mappings, leases, permits, forwards.
+
+mod admit;
+pub mod sizing;
+pub mod state;
+pub mod tcp;
+mod timers;
+pub mod window;
+
+use sekisho_config::Config;
+use sekisho_config::model::Filtering;
+
+use crate::address::Address;
+use crate::flow::{Direction, Flow, FlowId};
+use crate::hash::Hasher;
+use crate::key::{FlowKey, Protocol, Side};
+use crate::limits::Sources;
+use crate::mapping::Mapping;
+use crate::nat::forwards::{Forwarded, Forwards};
+use crate::nat::mappings::Mappings;
+use crate::nat::permits::{Permit, Permits};
+use crate::neighbor::NeighborId;
+use crate::packet::{Content, Packet, Segment};
+use crate::policy::Generation;
+use crate::stamp::Stamp;
+use crate::table::Table;
+use crate::verdict::DropReason;
+use crate::{Instant, ZoneId};
+
+pub use admit::{NewFlow, Source};
+pub use sizing::Sizing;
+
+use state::State;
+use tcp::{Connection, Effect};
+use timers::Timers;
+
+/// Flows, their timers, their mappings, and what was invited.
+#[derive(Debug)]
+pub struct Conntrack {
+    table: Table,
+    timers: Timers,
+    mappings: Mappings,
+    permits: Permits,
+    sources: Sources,
+    forwards: Forwards,
+    filtering: Filtering,
+}
+
+/// What a packet from outside finds at one of our own addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inbound {
+    /// A mapping that admits it, to this inside endpoint.
+    Admitted(crate::key::Endpoint),
+    /// A mapping that does not.
+    Filtered,
+    /// No mapping.
+    Unmapped,
+}
+
+impl Conntrack {
+    /// Tables for a checked configuration; `secret` keys their hashes.
+    ///
+    /// All memory is taken here.
+    #[must_use]
+    pub fn new(config: &Config, sizing: Sizing, secret: [u64; 2]) -> Self {
+        let sizing = sizing.capped(config.limits.flows);
+        let hasher = Hasher::new(secret);
+        let half = u32::try_from(sizing.flows() / 2).unwrap_or(u32::MAX).max(1);
+        let each = config.limits.flows_per_source.unwrap_or(half);
+        Self {
+            table: Table::new(sizing.flows(), hasher),
+            timers: Timers::new(&config.timeouts),
+            mappings: Mappings::new(config, sizing.mappings(), hasher),
+            permits: Permits::new(sizing.permits(), hasher),
+            sources: Sources::new(sizing.flows(), each, hasher),
+            forwards: Forwards::new(config),
+            filtering: config.nat.filtering,
+        }
+    }
+
+    /// The flow that a packet belongs to.
+    ///
+    /// A SYN that begins a new connection where a closed one still lingers ends that one
+    /// and belongs to none (RFC 9293 section 3.10.7.4: TIME-WAIT).
+    pub fn lookup(&mut self, packet: &Packet) -> Option<(FlowId, Direction)> {
+        let (id, direction) = self.table.find(&packet.key)?;
+        if let Content::Tcp(segment) = &packet.content
+            && tcp::opens(segment)
+            && direction == Direction::Original
+            && self.is_replaced_by(id, segment)
+        {
+            self.revoke(id);
+            return None;
+        }
+        Some((id, direction))
+    }
+
+    /// The flow of which `key` is one direction, as an ICMP error quotes it.
+    #[must_use]
+    pub fn find(&self, key: &FlowKey) -> Option<(FlowId, Direction)> {
+        self.table.find(key)
+    }
+
+    /// A flow that a lookup has named.
+    #[must_use]
+    pub fn flow(&self, id: FlowId) -> &Flow {
+        self.table.get(id)
+    }
+
+    /// Takes a packet of a known flow: may it go on, and what does it change?
+    pub fn observe(
+        &mut self,
+        id: FlowId,
+        from: Direction,
+        packet: &Packet,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let flow = self.table.get_mut(id);
+        let before = flow.life();
+        let refreshes = match (&packet.content, flow.state) {
+            (Content::Tcp(segment), State::Tcp(state)) => {
+                let mut connection = Connection {
+                    state,
+                    windows: &mut flow.windows,
+                    scales: &mut flow.scales,
+                };
+                match connection.observe(from, segment)? {
+                    Effect::Ignored => false,
+                    Effect::Tracked(next) => {
+                        flow.state = State::Tcp(next);
+                        // RFC 7857 section 7.1: a RST keeps nothing alive. The first starts the closing time.
+                        next != tcp::State::Reset || state != tcp::State::Reset
+                    }
+                }
+            }
+            (Content::Udp | Content::IcmpQuery | Content::Other, State::Unanswered) => {
+                if from == Direction::Reply {
+                    flow.state = State::Answered;
+                }
+                flow.is_outbound(from)
+            }
+            (Content::Udp | Content::IcmpQuery | Content::Other, State::Answered) => {
+                flow.is_outbound(from)
+            }
+            // The rest of a datagram goes where its head went; errors neither refresh nor end (RFC 5508 REQ-6).
+            (Content::Piece | Content::IcmpError { .. }, _) => false,
+            (
+                Content::Tcp(_)
+                | Content::Udp
+                | Content::IcmpQuery
+                | Content::Other
+                | Content::IcmpOther,
+                _,
+            ) => return Err(DropReason::TransportInvalid),
+        };
+        if refreshes {
+            flow.touch(Stamp::of(now));
+        }
+        let after = flow.life();
+        if before != after {
+            self.timers.change(id, before, after, &mut self.table);
+        }
+        Ok(())
+    }
+
+    /// Whether an ICMP error about a flow quotes a segment that can be on its way (RFC 5927 section 4.1).
+    ///
+    /// `sent` is the direction of the quoted packet, `sequence` its TCP sequence number. Other
+    /// protocols have nothing to compare.
+    #[must_use]
+    pub fn is_in_flight(&self, id: FlowId, sent: Direction, sequence: u32) -> bool {
+        let flow = self.table.get(id);
+        match flow.state {
+            State::Tcp(_) => flow.windows.is_in_flight(sent, sequence),
+            State::Unanswered | State::Answered => true,
+        }
+    }
+
+    /// The forward that a packet to the address of zone `owner` asks for.
+    #[must_use]
+    pub fn forward(&self, owner: ZoneId, key: &FlowKey) -> Option<Forwarded> {
+        self.forwards.find(owner, key)
+    }
+
+    /// Whether a mapping on the address of side `outside` invites a packet in (RFC 4787 section 5).
+    #[must_use]
+    pub fn inbound(&self, outside: Side, key: &FlowKey) -> Inbound {
+        if !matches!(key.protocol, Protocol::TCP | Protocol::UDP) {
+            return Inbound::Unmapped;
+        }
+        let Some(id) = self.mappings.by_outside(key.protocol, &key.dst) else {
+            return Inbound::Unmapped;
+        };
+        let Some(mapping) = self.mappings.get(id) else {
+            return Inbound::Unmapped;
+        };
+        // A hairpinned packet counts as sent from the outside address that its source will get.
+        let peer = match key.side == outside {
+            true => key.src.address,
+            false => key.dst.address,
+        };
+        let admitted = match self.filtering {
+            Filtering::EndpointIndependent => true,
+            Filtering::AddressDependent => self.permits.admits(id, peer),
+            // Whoever is admitted already has a flow.
+            Filtering::AddressAndPortDependent => false,
+        };
+        match admitted {
+            true => Inbound::Admitted(mapping.inside),
+            false => Inbound::Filtered,
+        }
+    }
+
+    /// Remembers the neighbour that a direction's packets go to.
+    pub fn remember_neighbor(&mut self, id: FlowId, direction: Direction, neighbor: NeighborId) {
+        self.table
+            .get_mut(id)
+            .remember_neighbor(direction, neighbor);
+    }
+
+    /// A newer policy lets the flow stay.
+    pub fn confirm(&mut self, id: FlowId, generation: Generation) {
+        self.table.get_mut(id).confirm(generation);
+    }
+
+    /// Whether a forward or a mapping invited the flow in, rather than a rule.
+    #[must_use]
+    pub fn is_invited(&self, id: FlowId) -> bool {
+        self.table.get(id).is_invited()
+    }
+
+    /// Ends a flow, and with it its lease if it was the last of its mapping.
+    pub fn revoke(&mut self, id: FlowId) {
+        let flow = self.table.get(id);
+        let (life, source) = (flow.life(), *flow.key(Direction::Original));
+        if let Some(mapping) = flow.mapping() {
+            if flow.permit() == Permit::Held {
+                self.permits.give_back(mapping, source.dst.address);
+            }
+            self.mappings.release(mapping);
+        }
+        self.sources.ended(source.src.address, source.side);
+        self.timers.stop(id, life, &mut self.table);
+        self.table.remove(id);
+    }
+
+    /// Ends every flow that is translated to or from an address which is ours no more.
+    ///
+    /// It walks over the whole table: for the rare case that a zone's address changes.
+    pub fn forget_address(&mut self, address: Address) {
+        for index in 0..self.table.used() {
+            let Some(id) = self.table.at(index) else {
+                continue;
+            };
+            let flow = self.table.get(id);
+            let original = flow.key(Direction::Original).dst.address;
+            let reply = flow.key(Direction::Reply).dst.address;
+            if original == address || reply == address {
+                self.revoke(id);
+            }
+        }
+    }
+
+    /// Ends flows whose time has come, a bounded number in one call; how many it looked at.
+    pub fn expire(&mut self, now: Instant) -> usize {
+        let mut seen = 0;
+        while seen < timers::AT_ONCE
+            && let Some(due) = self.timers.pop_due(now, &mut self.table)
+        {
+            seen += 1;
+            match due {
+                timers::Due::Expired(id) => self.revoke(id),
+                timers::Due::Refreshed => {}
+            }
+        }
+        seen
+    }
+
+    /// When [`expire`](Self::expire) next has something to do.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        self.timers.due()
+    }
+
+    /// How many flows there are.
+    #[must_use]
+    pub const fn flows(&self) -> usize {
+        self.table.len()
+    }
+
+    /// How many flows there can be.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.table.capacity()
+    }
+
+    /// How many mappings there are.
+    #[must_use]
+    pub const fn mappings(&self) -> usize {
+        self.mappings.len()
+    }
+
+    /// How many outside ports are leased.
+    #[must_use]
+    pub fn leases(&self) -> u32 {
+        self.mappings.leased()
+    }
+
+    /// The mapping that a flow uses.
+    #[must_use]
+    pub fn mapping(&self, id: FlowId) -> Option<&Mapping> {
+        self.mappings.get(self.table.get(id).mapping()?)
+    }
+
+    fn is_replaced_by(&self, id: FlowId, syn: &Segment) -> bool {
+        let flow = self.table.get(id);
+        match flow.state {
+            State::Tcp(tcp::State::Reset) => true,
+            State::Tcp(tcp::State::Closed) => flow.windows.is_beyond(syn.seq),
+            State::Tcp(_) | State::Unanswered | State::Answered => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! Keyed hashing: SipHash-1-3 under a key made at boot, so that nobody outside can choose collisions.
+
+use core::hash::Hasher as _;
+
+use siphasher::sip::SipHasher13;
+
+use crate::address::Address;
+use crate::key::{Endpoint, FlowKey};
+
+/// A secret key.
+#[derive(Clone, Copy)]
+pub struct Hasher {
+    keys: [u64; 2],
+}
+
+impl core::fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Hasher(secret)")
+    }
+}
+
+impl Hasher {
+    /// Hashes under these 128 secret bits.
+    #[must_use]
+    pub const fn new(keys: [u64; 2]) -> Self {
+        Self { keys }
+    }
+
+    /// The hash of a flow's key.
+    #[must_use]
+    pub fn flow(&self, key: &FlowKey) -> u64 {
+        let mut bytes = [0; 38];
+        bytes[..18].copy_from_slice(&endpoint(&key.src));
+        bytes[18..36].copy_from_slice(&endpoint(&key.dst));
+        bytes[36] = key.protocol.0;
+        bytes[37] = key.side.raw();
+        self.bytes(&bytes)
+    }
+
+    /// The hash of an endpoint in one of several spaces.
+    #[must_use]
+    pub fn endpoint(&self, at: &Endpoint, space: [u8; 4]) -> u64 {
+        let mut bytes = [0; 22];
+        bytes[..18].copy_from_slice(&endpoint(at));
+        bytes[18..].copy_from_slice(&space);
+        self.bytes(&bytes)
+    }
+
+    /// The hash of an address and a number.
+    #[must_use]
+    pub fn address(&self, address: Address, number: u32) -> u64 {
+        let mut bytes = [0; 20];
+        bytes[..16].copy_from_slice(&address.octets());
+        bytes[16..].copy_from_slice(&number.to_ne_bytes());
+        self.bytes(&bytes)
+    }
+
+    fn bytes(&self, bytes: &[u8]) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.keys[0], self.keys[1]);
+        hasher.write(bytes);
+        hasher.finish()
+    }
+}
+
+fn endpoint(at: &Endpoint) -> [u8; 18] {
+    let mut bytes = [0; 18];
+    bytes[..16].copy_from_slice(&at.address.octets());
+    bytes[16..].copy_from_slice(&at.port.to_ne_bytes());
+    bytes
+}

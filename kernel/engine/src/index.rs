@@ -1,0 +1,210 @@
+//! Finds numbers by the hash of what they stand for.
+//!
+//! A bucket is one cache line: fifteen entries, and how many entries had to go
+//! past it because it was full. A lookup reads one line nearly always; removing
+//! leaves no trace, so the index neither ages nor ever needs to be rebuilt.
+//!
+//! An entry holds a number and, in the bits above it, a piece of the hash, so
+//! that almost no lookup compares a key in vain.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Entries in a bucket.
+const WIDTH: usize = 15;
+/// How full the index is at most: 4/5, as numerator and denominator.
+const FILL: (usize, usize) = (4, 5);
+
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Bucket {
+    /// 0: free; else the number plus one, and a tag above it.
+    entries: [u32; WIDTH],
+    /// How many entries lie in later buckets because this one was full.
+    passed_by: u32,
+}
+
+const _: () = assert!(size_of::<Bucket>() == 64);
+
+impl Bucket {
+    const EMPTY: Self = Self {
+        entries: [0; WIDTH],
+        passed_by: 0,
+    };
+}
+
+/// A multimap from hashes to numbers, of fixed size.
+#[derive(Clone, Debug)]
+pub struct Index {
+    buckets: Vec<Bucket>,
+    /// The bits of an entry that hold the number plus one.
+    number_mask: u32,
+}
+
+impl Index {
+    /// Room for `entries` entries with numbers below `numbers`, which is at most 2³¹.
+    #[must_use]
+    pub fn new(entries: usize, numbers: usize) -> Self {
+        let numbers = u32::try_from(numbers).unwrap_or(1 << 31).min(1 << 31);
+        Self {
+            buckets: vec![Bucket::EMPTY; Self::buckets_for(entries)],
+            number_mask: numbers.next_power_of_two() * 2 - 1,
+        }
+    }
+
+    /// Bytes that an index for so many entries takes.
+    #[must_use]
+    pub const fn bytes(entries: usize) -> usize {
+        Self::buckets_for(entries).saturating_mul(size_of::<Bucket>())
+    }
+
+    const fn buckets_for(entries: usize) -> usize {
+        let slots = entries.saturating_mul(FILL.1) / FILL.0;
+        slots / WIDTH + 1
+    }
+
+    /// The number under `hash` that `is_it` accepts.
+    pub fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        let tag = self.tag(hash);
+        let mut at = self.home(hash);
+        // Ends at a bucket that nothing has passed by, at the latest after all of them.
+        for _ in 0..self.buckets.len() {
+            let bucket = &self.buckets[at];
+            for entry in bucket.entries {
+                let number = entry & self.number_mask;
+                if number != 0 && entry & !self.number_mask == tag && is_it(number - 1) {
+                    return Some(number - 1);
+                }
+            }
+            if bucket.passed_by == 0 {
+                return None;
+            }
+            at = self.after(at);
+        }
+        None
+    }
+
+    /// Adds a number; `false` if there is no room, which cannot be while there are no more entries than asked for.
+    #[must_use]
+    pub fn insert(&mut self, hash: u64, number: u32) -> bool {
+        let entry = self.tag(hash) | (number + 1);
+        let home = self.home(hash);
+        let mut at = home;
+        for _ in 0..self.buckets.len() {
+            let bucket = &mut self.buckets[at];
+            if let Some(free) = bucket.entries.iter_mut().find(|entry| **entry == 0) {
+                *free = entry;
+                self.walk(home, at, |passed_by| passed_by.saturating_add(1));
+                return true;
+            }
+            at = self.after(at);
+        }
+        false
+    }
+
+    /// Removes a number that was added under `hash`.
+    pub fn remove(&mut self, hash: u64, number: u32) {
+        let entry = self.tag(hash) | (number + 1);
+        let home = self.home(hash);
+        let mut at = home;
+        for _ in 0..self.buckets.len() {
+            let bucket = &mut self.buckets[at];
+            if let Some(found) = bucket.entries.iter_mut().find(|found| **found == entry) {
+                *found = 0;
+                self.walk(home, at, |passed_by| passed_by.saturating_sub(1));
+                return;
+            }
+            at = self.after(at);
+        }
+    }
+
+    /// Changes the count of each bucket from `home` up to, but without, `end`.
+    fn walk(&mut self, home: usize, end: usize, change: impl Fn(u32) -> u32) {
+        let mut at = home;
+        while at != end {
+            self.buckets[at].passed_by = change(self.buckets[at].passed_by);
+            at = self.after(at);
+        }
+    }
+
+    fn tag(&self, hash: u64) -> u32 {
+        hash as u32 & !self.number_mask
+    }
+
+    /// The bucket that the upper half of the hash names: a multiplication instead of a division.
+    fn home(&self, hash: u64) -> usize {
+        (((hash >> 32) * self.buckets.len() as u64) >> 32) as usize
+    }
+
+    fn after(&self, at: usize) -> usize {
+        if at + 1 == self.buckets.len() {
+            0
+        } else {
+            at + 1
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn mix(x: u64) -> u64 {
+        let x = (x ^ (x >> 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9)
+    }
+
+    #[test]
+    fn each_number_is_found_under_its_hash_until_it_is_removed() {
+        let mut index = Index::new(1_000, 1_000);
+        for number in 0..1_000 {
+            assert!(index.insert(mix(number.into()), number));
+        }
+        for number in 0..1_000u32 {
+            assert_eq!(
+                index.find(mix(number.into()), |n| n == number),
+                Some(number)
+            );
+            index.remove(mix(number.into()), number);
+            assert_eq!(index.find(mix(number.into()), |n| n == number), None);
+        }
+        assert!(index.buckets.iter().all(|b| b.passed_by == 0));
+    }
+
+    #[test]
+    fn equal_hashes_cost_time_but_lose_nothing() {
+        let mut index = Index::new(200, 200);
+        for number in 0..200 {
+            assert!(index.insert(7 << 40, number));
+        }
+        for number in (0..200).rev() {
+            assert_eq!(index.find(7 << 40, |n| n == number), Some(number));
+            index.remove(7 << 40, number);
+        }
+        assert!(index.buckets.iter().all(|b| b.passed_by == 0));
+    }
+
+    #[test]
+    fn random_use_agrees_with_a_map() {
+        let mut index = Index::new(64, 64);
+        let mut model: BTreeMap<u32, u64> = BTreeMap::new();
+        for step in 0..50_000u64 {
+            let random = mix(step);
+            let number = (random >> 20) as u32 % 64;
+            // Few different hashes, so that buckets overflow and wrap round.
+            let hash = (random & 3) << 62 | random >> 61;
+            match model.remove(&number) {
+                Some(old) => index.remove(old, number),
+                None => {
+                    assert!(index.insert(hash, number));
+                    model.insert(number, hash);
+                }
+            }
+            let probe = (random >> 40) as u32 % 64;
+            let expected = model.get(&probe).map(|_| probe);
+            let under = model.get(&probe).copied().unwrap_or(hash);
+            assert_eq!(index.find(under, |n| n == probe), expected);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! How many flows each source has.
+//!
+//! Two rows of counters, each source in one of either row by keyed hash, and the
+//! smaller of both counts (a count-min sketch). It never says less than the truth; it says
+//! more only if a source shares both its counters with others. It needs no memory for
+//! each source, so a flood of made-up sources cannot fill it.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::address::Address;
+use crate::hash::Hasher;
+use crate::key::Side;
+
+/// Flow counts by source.
+#[derive(Debug)]
+pub struct Sources {
+    rows: [Vec<u32>; 2],
+    hasher: Hasher,
+    limit: u32,
+}
+
+impl Sources {
+    /// Counters for a table of `flows` flows, and how many one source may have.
+    #[must_use]
+    pub fn new(flows: usize, limit: u32, hasher: Hasher) -> Self {
+        let row = vec![0; Self::row(flows)];
+        Self {
+            rows: [row.clone(), row],
+            hasher,
+            limit,
+        }
+    }
+
+    /// Bytes that counters for so many flows take.
+    #[must_use]
+    pub const fn bytes(flows: usize) -> usize {
+        Self::row(flows) * 2 * size_of::<u32>()
+    }
+
+    const fn row(flows: usize) -> usize {
+        flows / 4 + 64
+    }
+
+    /// Whether the source may open one more flow.
+    #[must_use]
+    pub fn may_open(&self, source: Address, side: Side) -> bool {
+        let [a, b] = self.places(source, side);
+        self.rows[0][a].min(self.rows[1][b]) < self.limit
+    }
+
+    /// The source has opened a flow.
+    pub fn opened(&mut self, source: Address, side: Side) {
+        let [a, b] = self.places(source, side);
+        self.rows[0][a] = self.rows[0][a].saturating_add(1);
+        self.rows[1][b] = self.rows[1][b].saturating_add(1);
+    }
+
+    /// A flow of the source has ended.
+    pub fn ended(&mut self, source: Address, side: Side) {
+        let [a, b] = self.places(source, side);
+        self.rows[0][a] = self.rows[0][a].saturating_sub(1);
+        self.rows[1][b] = self.rows[1][b].saturating_sub(1);
+    }
+
+    /// Whether no source has any flow.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.iter().flatten().all(|count| *count == 0)
+    }
+
+    fn places(&self, source: Address, side: Side) -> [usize; 2] {
+        let hash = self.hasher.address(source, side.raw().into());
+        let length = self.rows[0].len() as u64;
+        let (high, low) = (hash >> 32, hash & 0xFFFF_FFFF);
+        [
+            ((high * length) >> 32) as usize,
+            ((low * length) >> 32) as usize,
+        ]
+    }
+}

@@ -1,0 +1,297 @@
+//! All mappings: found by their inside endpoint and by their outside endpoint.
+//!
+//! A mapping exists while a flow uses it; its port is leased for exactly that long.
+
+use alloc::vec::Vec;
+
+use sekisho_config::Config;
+use sekisho_config::model::{PortRange, Service};
+
+use crate::ZoneId;
+use crate::address::Address;
+use crate::hash::Hasher;
+use crate::index::Index;
+use crate::key::{Endpoint, Protocol, Side};
+use crate::mapping::{Mapping, MappingId};
+use crate::nat::ports::Ports;
+use crate::verdict::DropReason;
+
+/// UDP ports of the box's own DHCP, on every zone (RFC 2131 section 4.1).
+const DHCP: PortRange = PortRange {
+    first: 67,
+    last: 68,
+};
+
+/// Protocols whose ports or identifiers are leased.
+const LEASED: [Protocol; 3] = [Protocol::TCP, Protocol::UDP, Protocol::ICMP];
+
+/// An inside endpoint that needs an outside one.
+#[derive(Clone, Copy, Debug)]
+pub struct Inside {
+    /// TCP, UDP or ICMP; others have no ports to lease.
+    pub protocol: Protocol,
+    /// Where it is.
+    pub side: Side,
+    /// The host's own address and port.
+    pub endpoint: Endpoint,
+}
+
+/// All mappings of all outside addresses.
+#[derive(Debug)]
+pub struct Mappings {
+    slots: Vec<Slot>,
+    capacity: usize,
+    free: Option<u32>,
+    live: usize,
+    by_inside: Index,
+    by_outside: Index,
+    hasher: Hasher,
+    /// For each zone, one pool for each of [`LEASED`].
+    ports: Vec<[Ports; 3]>,
+}
+
+#[derive(Clone, Debug)]
+enum Slot {
+    Used(Mapping),
+    Free(Option<u32>),
+}
+
+impl Mappings {
+    /// Room for `capacity` mappings on the addresses of the configuration's zones.
+    #[must_use]
+    pub fn new(config: &Config, capacity: usize, hasher: Hasher) -> Self {
+        let zones = (0..config.zones.len()).filter_map(ZoneId::new);
+        Self {
+            slots: Vec::with_capacity(capacity),
+            capacity,
+            free: None,
+            live: 0,
+            by_inside: Index::new(capacity, capacity),
+            by_outside: Index::new(capacity, capacity),
+            hasher,
+            ports: zones
+                .map(|zone| LEASED.map(|protocol| Ports::new(reserved(config, zone, protocol))))
+                .collect(),
+        }
+    }
+
+    /// Bytes that so many mappings on so many zones take.
+    #[must_use]
+    pub const fn bytes(capacity: usize, zones: usize) -> usize {
+        capacity
+            .saturating_mul(size_of::<Slot>())
+            .saturating_add(Index::bytes(capacity).saturating_mul(2))
+            .saturating_add(zones * LEASED.len() * Ports::BYTES)
+    }
+
+    /// How many mappings there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    /// How many ports are leased, over all addresses.
+    #[must_use]
+    pub fn leased(&self) -> u32 {
+        self.ports.iter().flatten().map(Ports::leased).sum()
+    }
+
+    /// A mapping that is in use.
+    #[must_use]
+    pub fn get(&self, id: MappingId) -> Option<&Mapping> {
+        match self.slots.get(id.0 as usize)? {
+            Slot::Used(mapping) => Some(mapping),
+            Slot::Free(_) => None,
+        }
+    }
+
+    /// The mapping whose outside endpoint this is.
+    #[must_use]
+    pub fn by_outside(&self, protocol: Protocol, outside: &Endpoint) -> Option<MappingId> {
+        let hash = self.outside_hash(protocol, outside);
+        let found = self.by_outside.find(hash, |index| {
+            self.get(MappingId(index))
+                .is_some_and(|m| m.protocol == protocol && m.outside == *outside)
+        });
+        found.map(MappingId)
+    }
+
+    /// The mapping of an inside endpoint on `address`, which is zone `owner`'s: the one it has, or a new one.
+    ///
+    /// A new one has no flows; it must be held or dropped with [`release_unused`](Self::release_unused).
+    pub fn obtain(
+        &mut self,
+        inside: &Inside,
+        owner: ZoneId,
+        address: Address,
+        random: u64,
+    ) -> Result<MappingId, DropReason> {
+        if let Some(id) = self.by_inside(inside, owner, address) {
+            return Ok(id);
+        }
+        if self.free.is_none() && self.slots.len() >= self.capacity {
+            return Err(DropReason::NatPortsExhausted);
+        }
+        let port = self.lease(inside, owner, random)?;
+        let mapping = Mapping {
+            protocol: inside.protocol,
+            inside_side: inside.side,
+            inside: inside.endpoint,
+            outside_side: Side::zone(owner),
+            outside: Endpoint { address, port },
+            flows: 0,
+        };
+        Ok(self.enter(mapping))
+    }
+
+    /// One more flow uses the mapping.
+    pub fn hold(&mut self, id: MappingId) {
+        if let Some(Slot::Used(mapping)) = self.slots.get_mut(id.0 as usize) {
+            mapping.flows += 1;
+        }
+    }
+
+    /// A flow that used the mapping has ended.
+    pub fn release(&mut self, id: MappingId) {
+        if let Some(Slot::Used(mapping)) = self.slots.get_mut(id.0 as usize) {
+            mapping.flows = mapping.flows.saturating_sub(1);
+        }
+        self.release_unused(id);
+    }
+
+    /// Ends a mapping that no flow uses, and with it its lease.
+    pub fn release_unused(&mut self, id: MappingId) {
+        let Some(&mapping) = self.get(id).filter(|mapping| mapping.flows == 0) else {
+            return;
+        };
+        let inside = Inside {
+            protocol: mapping.protocol,
+            side: mapping.inside_side,
+            endpoint: mapping.inside,
+        };
+        if let Some(owner) = mapping.outside_side.as_zone() {
+            let hash = self.inside_hash(&inside, owner);
+            self.by_inside.remove(hash, id.0);
+            if let Some(pool) = self.pool(mapping.protocol, owner) {
+                pool.release(mapping.outside.port);
+            }
+        }
+        let hash = self.outside_hash(mapping.protocol, &mapping.outside);
+        self.by_outside.remove(hash, id.0);
+        self.slots[id.0 as usize] = Slot::Free(self.free);
+        self.free = Some(id.0);
+        self.live -= 1;
+    }
+
+    fn by_inside(&self, inside: &Inside, owner: ZoneId, address: Address) -> Option<MappingId> {
+        let hash = self.inside_hash(inside, owner);
+        let found = self.by_inside.find(hash, |index| {
+            self.get(MappingId(index)).is_some_and(|m| {
+                m.protocol == inside.protocol
+                    && m.inside_side == inside.side
+                    && m.inside == inside.endpoint
+                    && m.outside_side == Side::zone(owner)
+                    && m.outside.address == address
+            })
+        });
+        found.map(MappingId)
+    }
+
+    fn lease(&mut self, inside: &Inside, owner: ZoneId, random: u64) -> Result<u16, DropReason> {
+        let (protocol, wanted) = (inside.protocol, inside.endpoint.port);
+        let pool = self
+            .pool(protocol, owner)
+            .ok_or(DropReason::NatPortsExhausted)?;
+        // The box's own services are whom the port is reserved for.
+        if inside.side == Side::OWN && pool.is_reserved(wanted) {
+            return Ok(wanted);
+        }
+        pool.lease(protocol, wanted, random)
+            .ok_or(DropReason::NatPortsExhausted)
+    }
+
+    fn enter(&mut self, mapping: Mapping) -> MappingId {
+        let inside = Inside {
+            protocol: mapping.protocol,
+            side: mapping.inside_side,
+            endpoint: mapping.inside,
+        };
+        let index = match self.free {
+            Some(index) => {
+                let slot = &mut self.slots[index as usize];
+                if let Slot::Free(next) = slot {
+                    self.free = *next;
+                }
+                *slot = Slot::Used(mapping);
+                index
+            }
+            None => {
+                self.slots.push(Slot::Used(mapping));
+                (self.slots.len() - 1) as u32
+            }
+        };
+        self.live += 1;
+        let outside = self.outside_hash(mapping.protocol, &mapping.outside);
+        let mut entered = self.by_outside.insert(outside, index);
+        if let Some(owner) = mapping.outside_side.as_zone() {
+            let inside = self.inside_hash(&inside, owner);
+            entered &= self.by_inside.insert(inside, index);
+        }
+        debug_assert!(entered, "the indexes have room for every mapping");
+        MappingId(index)
+    }
+
+    fn pool(&mut self, protocol: Protocol, owner: ZoneId) -> Option<&mut Ports> {
+        let which = LEASED.iter().position(|leased| *leased == protocol)?;
+        self.ports.get_mut(owner.index())?.get_mut(which)
+    }
+
+    fn inside_hash(&self, inside: &Inside, owner: ZoneId) -> u64 {
+        let space = [
+            inside.protocol.0,
+            inside.side.raw(),
+            Side::zone(owner).raw(),
+            0,
+        ];
+        self.hasher.endpoint(&inside.endpoint, space)
+    }
+
+    fn outside_hash(&self, protocol: Protocol, outside: &Endpoint) -> u64 {
+        self.hasher.endpoint(outside, [protocol.0, 0, 0, 1])
+    }
+}
+
+/// Whether a protocol's ports are leased; of others a host's address is all there is.
+#[must_use]
+pub fn has_leases(protocol: Protocol) -> bool {
+    LEASED.contains(&protocol)
+}
+
+/// The ports of a zone's address that forwards and our own services listen on.
+fn reserved(config: &Config, zone: ZoneId, protocol: Protocol) -> Vec<PortRange> {
+    let forwards = config
+        .forwards
+        .iter()
+        .filter(|forward| forward.from == zone);
+    let services = forwards.flat_map(|forward| &forward.service);
+    let mut ranges: Vec<PortRange> = services
+        .filter_map(|service| match (service, protocol) {
+            (Service::Tcp(ports), Protocol::TCP) | (Service::Udp(ports), Protocol::UDP) => {
+                Some(*ports)
+            }
+            (Service::Tcp(_) | Service::Udp(_) | Service::Icmp(_) | Service::Protocol(_), _) => {
+                None
+            }
+        })
+        .collect();
+    if protocol == Protocol::UDP {
+        ranges.push(DHCP);
+    }
+    ranges
+}

@@ -1,0 +1,11 @@
+//! Address translation: which outside endpoint stands for which inside endpoint, and who may use it.
+//!
+//! * [`ports`]: outside ports, leased one by one and never to two.
+//! * [`mappings`]: inside endpoints and their leases (endpoint-independent, RFC 4787 section 4.1).
+//! * [`permits`]: which strangers a mapping admits (RFC 4787 section 5).
+//! * [`forwards`]: what the configuration invites in.
+
+pub mod forwards;
+pub mod mappings;
+pub(crate) mod permits;
+pub(crate) mod ports;
