@@ -204,7 +204,12 @@ impl Conntrack {
         let Some(mapping) = self.mappings.get(id) else {
             return Inbound::Unmapped;
         };
-        // A hairpinned packet counts as sent from the outside address that its source will get.
+        // Hosts of one zone reach each other without us: filtering a hairpin between them protects nothing,
+        // and two hosts that send to each other's outside endpoint at once would both wait for ever.
+        if key.side == mapping.inside_side {
+            return Inbound::Admitted(mapping.inside);
+        }
+        // From a third zone a hairpin counts as sent by the outside address that its source will get.
         let peer = match key.side == outside {
             true => key.src.address,
             false => key.dst.address,
