@@ -1,14 +1,19 @@
 //! What may pass: a checked configuration, ready for decisions.
+//!
+//! The rules are compiled ([`classifier`]): a decision costs about the same with five
+//! rules and with five thousand, whether one matches or none does.
+
+mod classifier;
+mod intervals;
+mod pairs;
 
 use alloc::vec::Vec;
-use core::net::Ipv6Addr;
 
-use ipnet::IpNet;
 use sekisho_config::Config;
-use sekisho_config::model::{Action, Rule, Service};
+use sekisho_config::model::{Action, Rule};
 
-use crate::address::Address;
-use crate::key::{FlowKey, Protocol, Side};
+use crate::key::{FlowKey, Side};
+use crate::policy::classifier::Classifier;
 
 /// Which policy looked at a flow; each reload gets the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -68,16 +73,25 @@ impl Decision {
 #[derive(Clone, Debug)]
 pub struct Policy {
     generation: Generation,
-    rules: Vec<Rule>,
+    classifier: Classifier,
+    outcomes: Vec<Outcome>,
+}
+
+/// What a rule does with what it matches.
+#[derive(Clone, Copy, Debug)]
+struct Outcome {
+    action: Action,
+    log: bool,
 }
 
 impl Policy {
-    /// Takes the rules of a checked configuration.
+    /// Compiles the rules of a checked configuration.
     #[must_use]
     pub fn new(config: &Config, generation: Generation) -> Self {
         Self {
             generation,
-            rules: config.rules.clone(),
+            classifier: Classifier::new(&config.rules),
+            outcomes: config.rules.iter().map(outcome).collect(),
         }
     }
 
@@ -90,47 +104,25 @@ impl Policy {
     /// Decides on a new flow: `key` after destination NAT and before source NAT, on its way to side `to`.
     #[must_use]
     pub fn decide(&self, key: &FlowKey, to: Side) -> Decision {
-        let found = self.rules.iter().position(|rule| matches(rule, key, to));
-        match found {
-            Some(index) => Decision {
-                rule: Some(RuleId(index as u16)),
-                forward: None,
-                action: self.rules[index].action,
-                log: self.rules[index].log,
-            },
-            None => Decision::DEFAULT,
+        let Some(rule) = self.classifier.first_match(key, to) else {
+            return Decision::DEFAULT;
+        };
+        let outcome = self.outcomes[usize::from(rule)];
+        Decision {
+            rule: Some(RuleId(rule)),
+            forward: None,
+            action: outcome.action,
+            log: outcome.log,
         }
     }
 }
 
-fn matches(rule: &Rule, key: &FlowKey, to: Side) -> bool {
-    (rule.from.is_empty() || rule.from.contains(&key.side.place()))
-        && (rule.to.is_empty() || rule.to.contains(&to.place()))
-        && holds(&rule.src, key.src.address)
-        && holds(&rule.dst, key.dst.address)
-        && (rule.service.is_empty() || rule.service.iter().any(|service| serves(*service, key)))
-}
-
-fn holds(nets: &[IpNet], address: Address) -> bool {
-    nets.is_empty() || nets.iter().any(|net| contains(net, address))
-}
-
-fn contains(net: &IpNet, address: Address) -> bool {
-    match (net, address.as_v4()) {
-        (IpNet::V4(net), Some(v4)) => net.contains(&v4),
-        (IpNet::V6(net), None) => net.contains(&Ipv6Addr::from(address.octets())),
-        (IpNet::V4(_), None) | (IpNet::V6(_), Some(_)) => false,
+fn outcome(rule: &Rule) -> Outcome {
+    Outcome {
+        action: rule.action,
+        log: rule.log,
     }
 }
 
-fn serves(service: Service, key: &FlowKey) -> bool {
-    match service {
-        Service::Tcp(ports) => key.protocol == Protocol::TCP && ports.contains(key.dst.port),
-        Service::Udp(ports) => key.protocol == Protocol::UDP && ports.contains(key.dst.port),
-        Service::Icmp(None) => key.protocol == Protocol::ICMP,
-        Service::Icmp(Some(kind)) => {
-            key.protocol == Protocol::ICMP && key.dst.port == u16::from(kind)
-        }
-        Service::Protocol(number) => key.protocol == Protocol(number),
-    }
-}
+#[cfg(test)]
+mod tests;
