@@ -55,7 +55,7 @@ impl Direction {
 /// It fills two cache lines, and nothing else is touched for a packet of a known flow but
 /// one line of the index.
 #[derive(Clone, Debug)]
-#[repr(C, align(64))]
+#[repr(C, align(128))]
 pub struct Flow {
     keys: [FlowKey; 2],
     /// When it was last refreshed.

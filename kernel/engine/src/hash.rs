@@ -1,6 +1,6 @@
 //! Keyed hashing: SipHash-1-3 under a key made at boot, so that nobody outside can choose collisions.
 
-use core::hash::Hasher as _;
+use core::net::Ipv4Addr;
 
 use siphasher::sip::SipHasher13;
 
@@ -26,9 +26,30 @@ impl Hasher {
         Self { keys }
     }
 
-    /// The hash of a flow's key.
+    /// The hash of a flow's key; IPv4's short addresses are hashed as they are, which takes half the time.
     #[must_use]
+    #[inline]
     pub fn flow(&self, key: &FlowKey) -> u64 {
+        match (key.src.address.as_v4(), key.dst.address.as_v4()) {
+            (Some(src), Some(dst)) => self.flow_v4(key, src, dst),
+            (Some(_), None) | (None, Some(_)) | (None, None) => self.flow_v6(key),
+        }
+    }
+
+    #[inline]
+    fn flow_v4(&self, key: &FlowKey, src: Ipv4Addr, dst: Ipv4Addr) -> u64 {
+        let ends = u64::from(src.to_bits()) << 32 | u64::from(dst.to_bits());
+        let rest = u64::from(key.src.port) << 32
+            | u64::from(key.dst.port) << 16
+            | u64::from(key.protocol.0) << 8
+            | u64::from(key.side.raw());
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&ends.to_ne_bytes());
+        bytes[8..].copy_from_slice(&rest.to_ne_bytes());
+        self.bytes(&bytes)
+    }
+
+    fn flow_v6(&self, key: &FlowKey) -> u64 {
         let mut bytes = [0; 38];
         bytes[..18].copy_from_slice(&endpoint(&key.src));
         bytes[18..36].copy_from_slice(&endpoint(&key.dst));
@@ -55,10 +76,9 @@ impl Hasher {
         self.bytes(&bytes)
     }
 
+    #[inline]
     fn bytes(&self, bytes: &[u8]) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(self.keys[0], self.keys[1]);
-        hasher.write(bytes);
-        hasher.finish()
+        SipHasher13::new_with_keys(self.keys[0], self.keys[1]).hash(bytes)
     }
 }
 

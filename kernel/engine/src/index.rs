@@ -31,6 +31,22 @@ impl Bucket {
         entries: [0; WIDTH],
         passed_by: 0,
     };
+
+    /// The used entries with this tag, one bit for each.
+    ///
+    /// All are compared and none is branched on: which of them it is cannot be predicted.
+    #[inline]
+    fn tagged(&self, tag: u32, number_mask: u32) -> u32 {
+        let bit = |(place, entry): (usize, &u32)| {
+            // With the tag taken out a number plus one is left if, and only if, tag and entry belong together.
+            u32::from((entry ^ tag).wrapping_sub(1) < number_mask) << place
+        };
+        self.entries
+            .iter()
+            .enumerate()
+            .map(bit)
+            .fold(0, |all, bit| all | bit)
+    }
 }
 
 /// A multimap from hashes to numbers, of fixed size.
@@ -64,17 +80,21 @@ impl Index {
     }
 
     /// The number under `hash` that `is_it` accepts.
+    #[inline]
     pub fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let tag = self.tag(hash);
         let mut at = self.home(hash);
         // Ends at a bucket that nothing has passed by, at the latest after all of them.
         for _ in 0..self.buckets.len() {
             let bucket = &self.buckets[at];
-            for entry in bucket.entries {
-                let number = entry & self.number_mask;
-                if number != 0 && entry & !self.number_mask == tag && is_it(number - 1) {
-                    return Some(number - 1);
+            let mut candidates = bucket.tagged(tag, self.number_mask);
+            while candidates != 0 {
+                let entry = bucket.entries[candidates.trailing_zeros() as usize % WIDTH];
+                let number = (entry & self.number_mask) - 1;
+                if is_it(number) {
+                    return Some(number);
                 }
+                candidates &= candidates - 1;
             }
             if bucket.passed_by == 0 {
                 return None;
