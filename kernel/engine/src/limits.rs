@@ -1,4 +1,4 @@
-//! How many flows each source has.
+//! How many flows, or mappings, each source has.
 //!
 //! Two rows of counters, each source in one of either row by keyed hash, and the
 //! smaller of both counts (a count-min sketch). It never says less than the truth; it says

@@ -90,7 +90,7 @@ impl Conntrack {
         let (live, capacity) = (self.table.len(), self.table.capacity());
         let is_full = live >= capacity;
         let spared = if is_full { 0 } else { capacity / 64 };
-        if live >= capacity / 4 * 3
+        if live >= capacity - capacity / 4
             && self.timers.transient() > spared
             && let Some(oldest) = self.timers.oldest_transient(&mut self.table)
         {

@@ -14,7 +14,7 @@ const REST_BYTES: usize = 11 << 20;
 /// Tables up to this size have a mapping for each flow; larger ones run out of ports first.
 const MAPPINGS_FOR_ALL: usize = 65_536;
 /// The same for permits.
-const PERMITS_FOR_ALL: usize = 32_768;
+const PERMITS_FOR_ALL: usize = 16_384;
 
 /// The number of places in each table.
 ///

@@ -441,6 +441,44 @@ fn rfc7857_4_without_a_port_left_a_new_flow_is_dropped_and_nothing_stays() {
 }
 
 #[test]
+fn one_host_that_opens_every_port_leaves_half_of_them_to_the_others() {
+    let mut config = config();
+    config.limits.flows_per_source = Some(1_000_000);
+    let mut conntrack = conntrack(&config, 100_000);
+    let opened = (1024..=u16::MAX)
+        .take_while(|port| udp_out(&mut conntrack, (HOST, *port), (PEER, 53), 0).is_ok())
+        .count();
+    assert_eq!(opened, 32_256);
+    udp_out(&mut conntrack, (SERVER, 2000), (PEER, 53), 0).expect("ports are left");
+    // Flows of mappings that it has already are no matter of ports.
+    udp_out(&mut conntrack, (HOST, 1024), (STRANGER, 53), 0).expect("the same mapping");
+}
+
+#[test]
+fn the_pieces_of_a_tcp_segment_can_be_acknowledged_as_one() {
+    let mut conntrack = conntrack(&config(), 16);
+    let id = syn_to_forward(&mut conntrack, (PEER, 1), 100, 0).expect("room");
+    establish(&mut conntrack, id, 0);
+    let (original, reply) = (
+        *conntrack.flow(id).key(Direction::Original),
+        *conntrack.flow(id).key(Direction::Reply),
+    );
+    let mut head = tcp(original, Flags::ACK, 101, 501);
+    head.fragment.more = true;
+    let mut piece = packet(original, Content::Piece);
+    piece.fragment.offset = 40;
+    let ack = tcp(reply, Flags::ACK, 501, 101 + 900);
+    let now = tick(1).now;
+    for (from, packet) in [
+        (Direction::Original, &head),
+        (Direction::Original, &piece),
+        (Direction::Reply, &ack),
+    ] {
+        assert_eq!(conntrack.observe(id, from, packet, now), Ok(()));
+    }
+}
+
+#[test]
 fn one_source_cannot_have_more_than_its_share() {
     let mut config = config();
     config.limits.flows_per_source = Some(3);

@@ -12,6 +12,7 @@ use crate::address::Address;
 use crate::hash::Hasher;
 use crate::index::Index;
 use crate::key::{Endpoint, Protocol, Side};
+use crate::limits::Sources;
 use crate::mapping::{Mapping, MappingId};
 use crate::nat::ports::Ports;
 use crate::verdict::DropReason;
@@ -21,6 +22,10 @@ const DHCP: PortRange = PortRange {
     first: 67,
     last: 68,
 };
+
+/// How many mappings one inside host may have: half of what an address has to give, so that
+/// a host that opens everything leaves ports to the others.
+const MAPPINGS_EACH: u32 = 32_256;
 
 /// Protocols whose ports or identifiers are leased.
 const LEASED: [Protocol; 3] = [Protocol::TCP, Protocol::UDP, Protocol::ICMP];
@@ -46,6 +51,7 @@ pub struct Mappings {
     by_inside: Index,
     by_outside: Index,
     hasher: Hasher,
+    hosts: Sources,
     /// For each zone, one pool for each of [`LEASED`].
     ports: Vec<[Ports; 3]>,
 }
@@ -69,6 +75,7 @@ impl Mappings {
             by_inside: Index::new(capacity, capacity),
             by_outside: Index::new(capacity, capacity),
             hasher,
+            hosts: Sources::new(capacity, MAPPINGS_EACH, hasher),
             ports: zones
                 .map(|zone| LEASED.map(|protocol| Ports::new(reserved(config, zone, protocol))))
                 .collect(),
@@ -81,6 +88,7 @@ impl Mappings {
         capacity
             .saturating_mul(size_of::<Slot>())
             .saturating_add(Index::bytes(capacity).saturating_mul(2))
+            .saturating_add(Sources::bytes(capacity))
             .saturating_add(zones * LEASED.len() * Ports::BYTES)
     }
 
@@ -138,6 +146,9 @@ impl Mappings {
         if self.free.is_none() && self.slots.len() >= self.capacity {
             return Err(DropReason::NatPortsExhausted);
         }
+        if !self.hosts.may_open(inside.endpoint.address, inside.side) {
+            return Err(DropReason::SourceLimit);
+        }
         let port = self.lease(inside, owner, random)?;
         let mapping = Mapping {
             protocol: inside.protocol,
@@ -184,6 +195,8 @@ impl Mappings {
         }
         let hash = self.outside_hash(mapping.protocol, &mapping.outside);
         self.by_outside.remove(hash, id.0);
+        self.hosts
+            .ended(mapping.inside.address, mapping.inside_side);
         self.slots[id.0 as usize] = Slot::Free(self.free);
         self.free = Some(id.0);
         self.live -= 1;
@@ -237,6 +250,8 @@ impl Mappings {
             }
         };
         self.live += 1;
+        self.hosts
+            .opened(mapping.inside.address, mapping.inside_side);
         let outside = self.outside_hash(mapping.protocol, &mapping.outside);
         let mut entered = self.by_outside.insert(outside, index);
         if let Some(owner) = mapping.outside_side.as_zone() {
