@@ -2,6 +2,7 @@
 
 use core::cell::{Cell, RefCell, RefMut};
 use core::ptr::NonNull;
+use core::sync::atomic::AtomicU32;
 use std::rc::Rc;
 
 use super::memory::{read_vec, region, write};
@@ -32,7 +33,7 @@ pub const BARE: u64 = feature::VERSION_1;
 
 pub const MAC: [u8; 6] = [2, 0, 0, 0, 0, 7];
 /// What a doorbell holds that was not rung.
-const SILENT: u32 = u32::MAX;
+pub const SILENT: u32 = u32::MAX;
 
 /// How the device behaves beyond its rings.
 #[derive(Debug)]
@@ -102,6 +103,18 @@ impl Fake {
         bell.set(SILENT);
         assert!(rung == SILENT || rung == u32::from(queue.number()));
         rung != SILENT
+    }
+
+    /// The device's side of a queue, for another thread to go on with.
+    pub fn part(&self, queue: Queue) -> (DeviceQueue, &'static AtomicU32) {
+        let index = usize::from(queue.number());
+        let part = self.state().queues[index]
+            .take()
+            .expect("a queue that is set up");
+        // SAFETY: a leaked cell, which only the driver and the other thread use from now on.
+        (part, unsafe {
+            AtomicU32::from_ptr(self.bells[index].as_ptr())
+        })
     }
 
     /// Starts the card alone.

@@ -1,6 +1,7 @@
 //! Memory for tests: aligned, at its physical address, and never freed.
 
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU16, Ordering};
 use std::alloc::{Layout, alloc_zeroed};
 
 use crate::{DmaRegion, PAGE_BYTES, Pool};
@@ -42,4 +43,20 @@ pub fn read_vec(address: u64, len: usize) -> Vec<u8> {
     // SAFETY: as above.
     unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), len) }
     bytes
+}
+
+/// The 16-bit word at a device address, shared with the driver.
+pub fn word(address: u64) -> u16 {
+    u16::from_le(shared(address).load(Ordering::Acquire))
+}
+
+/// Sets the 16-bit word at a device address, shared with the driver.
+pub fn set_word(address: u64, value: u16) {
+    shared(address).store(value.to_le(), Ordering::Release);
+}
+
+fn shared(address: u64) -> &'static AtomicU16 {
+    let word = core::ptr::with_exposed_provenance_mut::<u16>(address as usize);
+    // SAFETY: as above; rings are aligned, and both sides access these words atomically.
+    unsafe { AtomicU16::from_ptr(word) }
 }

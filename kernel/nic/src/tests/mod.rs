@@ -10,6 +10,7 @@ mod offload;
 mod queue;
 mod random;
 mod start;
+mod threads;
 
 /// The header of an ordinary frame.
 const PLAIN: [u8; crate::HEADER_BYTES] = [0; crate::HEADER_BYTES];

@@ -1,7 +1,8 @@
 //! The device's side of a split ring, on the driver's memory.
 
-use super::memory::{read, write};
+use super::memory::{read, set_word, word, write};
 use crate::ring::{Notify, is_due};
+use core::sync::atomic::{Ordering, fence};
 
 /// One buffer of a chain, as its descriptor says.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +48,7 @@ impl DeviceQueue {
     }
 
     pub fn available_index(&self) -> u16 {
-        u16::from_le_bytes(read(self.driver + 2))
+        word(self.driver + 2)
     }
 
     /// The next chain, checked as a strict device would.
@@ -57,7 +58,7 @@ impl DeviceQueue {
         }
         assert!(self.waiting() <= self.size, "more chains than entries");
         let slot = u64::from(self.taken % self.size);
-        let head = u16::from_le_bytes(read(self.driver + 4 + 2 * slot));
+        let head = word(self.driver + 4 + 2 * slot);
         self.taken = self.taken.wrapping_add(1);
         let (mut pieces, mut id) = (Vec::new(), head);
         loop {
@@ -97,10 +98,11 @@ impl DeviceQueue {
         let old = self.published;
         self.set_used_index(self.used);
         self.published = self.used;
+        fence(Ordering::SeqCst);
         let wanted = match self.notify {
-            Notify::Flags => u16::from_le_bytes(read(self.driver)) & 1 == 0,
+            Notify::Flags => word(self.driver) & 1 == 0,
             Notify::EventIndex => {
-                let event = u16::from_le_bytes(read(self.driver + 4 + 2 * u64::from(self.size)));
+                let event = word(self.driver + 4 + 2 * u64::from(self.size));
                 is_due(event, self.used, old)
             }
         };
@@ -111,25 +113,22 @@ impl DeviceQueue {
     }
 
     pub fn set_used_index(&self, index: u16) {
-        write(self.device + 2, &index.to_le_bytes());
+        set_word(self.device + 2, index);
     }
 
-    /// Asks for a kick at the next entry.
+    /// Asks for a kick at the next entry. Look at [`Self::waiting`] after it.
     pub fn sleep(&self) {
-        write(self.device, &0_u16.to_le_bytes());
-        write(
-            self.device + 4 + 8 * u64::from(self.size),
-            &self.taken.to_le_bytes(),
-        );
+        self.ask(0, self.taken);
     }
 
     /// Asks for no kicks.
     pub fn stay_awake(&self) {
-        write(self.device, &1_u16.to_le_bytes());
-        let far = self.taken.wrapping_sub(1);
-        write(
-            self.device + 4 + 8 * u64::from(self.size),
-            &far.to_le_bytes(),
-        );
+        self.ask(1, self.taken.wrapping_sub(1));
+    }
+
+    fn ask(&self, flags: u16, event: u16) {
+        set_word(self.device, flags);
+        set_word(self.device + 4 + 8 * u64::from(self.size), event);
+        fence(Ordering::SeqCst);
     }
 }
