@@ -115,7 +115,9 @@ impl Counters {
     /// A frame that arrived or was resumed got its verdict.
     pub(crate) fn decided(&mut self, verdict: &Verdict) {
         match verdict {
-            Verdict::Forward(egress) => self.forwarded[egress.zone().index()] += 1,
+            Verdict::Forward(egress) | Verdict::Fragmented(egress) => {
+                self.forwarded[egress.zone().index()] += 1
+            }
             Verdict::Answer(egress) => {
                 self.local += 1;
                 self.originated[egress.zone().index()] += 1;

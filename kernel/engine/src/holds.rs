@@ -1,6 +1,6 @@
 //! Which of the caller's places for waiting frames are taken.
 
-use crate::verdict::{HOLD_SLOTS, HoldSlot};
+use crate::verdict::{DropReason, HOLD_SLOTS, HoldSlot};
 
 /// The free places, and what becomes of frames whose wait is over.
 #[derive(Debug)]
@@ -14,8 +14,8 @@ pub struct Holds {
 pub enum Fate {
     /// The frame is looked at again.
     Resume,
-    /// The frame is dropped.
-    GiveUp,
+    /// The frame is dropped, for this reason.
+    GiveUp(DropReason),
 }
 
 impl Default for Holds {

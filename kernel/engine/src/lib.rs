@@ -18,30 +18,39 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
-#![allow(dead_code, reason = "the pipeline that uses these types follows")]
 
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
 pub mod address;
+pub mod arp;
+pub mod checksum;
 pub mod conntrack;
 pub mod counters;
+pub mod engine;
 pub mod flow;
+pub mod fragment;
 pub mod frame;
 mod hash;
 pub mod holds;
+pub mod icmp;
 mod index;
+pub mod interface;
 pub mod key;
 mod limits;
 pub mod mapping;
+pub mod martian;
 pub mod nat;
 pub mod neighbor;
 pub mod outbox;
 pub mod output;
 pub mod packet;
+pub mod parse;
 pub mod policy;
+pub mod quote;
 mod ranges;
+pub mod rewrite;
 pub mod route;
 mod stamp;
 mod table;

@@ -63,6 +63,7 @@ impl Sources {
         self.rows[1][b] = self.rows[1][b].saturating_sub(1);
     }
 
+    #[cfg(test)]
     /// Whether no source has any flow.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -378,7 +378,7 @@ impl Neighbors {
     }
 
     fn forget(&mut self, id: NeighborId, holds: &mut Holds) {
-        self.release(id, Fate::GiveUp, holds);
+        self.release(id, Fate::GiveUp(DropReason::NeighborUnreachable), holds);
         self.unlink(id);
     }
 
@@ -527,7 +527,10 @@ mod tests {
         let slot = segment.hold(asked).expect("room");
         segment.pass(3);
         assert_eq!(segment.asked, [question(None); 3]);
-        assert_eq!(segment.holds.pop(), Some((slot, Fate::GiveUp)));
+        assert_eq!(
+            segment.holds.pop(),
+            Some((slot, Fate::GiveUp(DropReason::NeighborUnreachable)))
+        );
         assert_eq!(segment.table.unanswered, 0);
         assert_eq!(segment.table.free.len(), NEIGHBORS);
     }
@@ -608,7 +611,10 @@ mod tests {
         let asked = segment.resolve(HOST);
         let slot = segment.hold(asked).expect("room");
         segment.table.flush(zone(), &mut segment.holds);
-        assert_eq!(segment.holds.pop(), Some((slot, Fate::GiveUp)));
+        assert_eq!(
+            segment.holds.pop(),
+            Some((slot, Fate::GiveUp(DropReason::NeighborUnreachable)))
+        );
         assert_eq!((segment.table.held, segment.table.unanswered), (0, 0));
     }
 }

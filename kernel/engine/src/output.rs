@@ -1,6 +1,6 @@
 //! What the engine wants done beside the verdict on a frame.
 
-use crate::key::FlowKey;
+use crate::key::{FlowKey, Side};
 use crate::policy::Decision;
 use crate::verdict::{DropReason, Egress, HoldSlot};
 
@@ -35,6 +35,8 @@ pub struct Record {
     pub decision: Decision,
     /// The flow's key before any translation.
     pub key: FlowKey,
+    /// Where it would have gone, or goes.
+    pub to: Side,
     /// Why it was dropped, if it was.
     pub reason: Option<DropReason>,
 }

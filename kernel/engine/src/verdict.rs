@@ -8,6 +8,8 @@ use crate::ZoneId;
 pub enum Verdict {
     /// The frame, rewritten in place, goes out.
     Forward(Egress),
+    /// The packet was too large for its way out; its fragments go out by [`Output::Send`](crate::output::Output::Send).
+    Fragmented(Egress),
     /// The frame was for the box itself and now holds the answer (ARP reply, echo reply), which goes out.
     Answer(Egress),
     /// The frame is for one of the box's own services.

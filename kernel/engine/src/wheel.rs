@@ -18,6 +18,7 @@ use crate::stamp::Stamp;
 const SLOTS: u32 = 512;
 /// Units of [`Stamp`] in a slot, as a power of two: 2²⁰ µs, about a second.
 const SLOT_SHIFT: u32 = 3;
+#[cfg(test)]
 const SLOT_UNITS: u32 = 1 << SLOT_SHIFT;
 /// Marks a link that leads to the slot itself.
 const END: u32 = 1 << 31;
@@ -86,6 +87,7 @@ impl Wheel {
         }
     }
 
+    #[cfg(test)]
     /// Whether it has no items.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -63,6 +63,7 @@ impl Permits {
             .saturating_add(Index::bytes(capacity))
     }
 
+    #[cfg(test)]
     /// How many pairs are remembered.
     #[must_use]
     pub const fn len(&self) -> usize {

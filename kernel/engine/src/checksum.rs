@@ -1,0 +1,148 @@
+//! The Internet checksum (RFC 1071), and its update when fields change (RFC 1624).
+
+/// A ones' complement sum under construction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum(u32);
+
+impl Sum {
+    /// Adds bytes that begin at an even offset.
+    #[must_use]
+    pub fn bytes(self, bytes: &[u8]) -> Self {
+        let mut sum: u64 = u64::from(self.0);
+        let (words, rest) = bytes.as_chunks::<4>();
+        for word in words {
+            sum += u64::from(u32::from_be_bytes(*word));
+        }
+        let (pairs, odd) = rest.as_chunks::<2>();
+        for pair in pairs {
+            sum += u64::from(u16::from_be_bytes(*pair));
+        }
+        if let [last] = odd {
+            sum += u64::from(*last) << 8;
+        }
+        let sum = (sum & 0xffff_ffff) + (sum >> 32);
+        let sum = (sum & 0xffff) + (sum >> 16);
+        Self(((sum & 0xffff) + (sum >> 16)) as u32)
+    }
+
+    /// Adds one 16-bit word.
+    #[must_use]
+    pub const fn word(self, word: u16) -> Self {
+        Self(self.0 + word as u32).folded()
+    }
+
+    const fn folded(self) -> Self {
+        let sum = (self.0 & 0xffff) + (self.0 >> 16);
+        Self((sum & 0xffff) + (sum >> 16))
+    }
+
+    /// The sum itself, as a partial checksum holds it.
+    #[must_use]
+    pub const fn partial(self) -> u16 {
+        self.folded().0 as u16
+    }
+
+    /// The checksum: the sum's complement.
+    #[must_use]
+    pub const fn checksum(self) -> u16 {
+        !self.partial()
+    }
+}
+
+/// How a sum changes when fields do: `HC' = ~(~HC + ~m + m')` (RFC 1624, equation 3).
+///
+/// Right becomes right, and wrong stays wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change(Sum);
+
+impl Change {
+    /// A word that changes.
+    #[must_use]
+    pub const fn word(self, old: u16, new: u16) -> Self {
+        Self(self.0.word(!old).word(new))
+    }
+
+    /// Four bytes that change, at an even offset.
+    #[must_use]
+    pub fn address(self, old: [u8; 4], new: [u8; 4]) -> Self {
+        let [o1, o2] = halves(old);
+        let [n1, n2] = halves(new);
+        self.word(o1, n1).word(o2, n2)
+    }
+
+    /// Whether nothing changes.
+    #[must_use]
+    pub const fn is_none(self) -> bool {
+        self.0.0 == 0
+    }
+
+    /// The checksum after the change.
+    #[must_use]
+    pub const fn apply(self, checksum: u16) -> u16 {
+        !Sum(self.0.partial() as u32).word(!checksum).partial()
+    }
+
+    /// The partial checksum (a sum, not its complement) after the change.
+    #[must_use]
+    pub const fn apply_partial(self, partial: u16) -> u16 {
+        Sum(self.0.partial() as u32).word(partial).partial()
+    }
+}
+
+fn halves(address: [u8; 4]) -> [u16; 2] {
+    [
+        u16::from_be_bytes([address[0], address[1]]),
+        u16::from_be_bytes([address[2], address[3]]),
+    ]
+}
+
+/// The sum of TCP's and UDP's pseudo-header (RFC 9293 section 3.1).
+#[must_use]
+pub fn pseudo_header(src: [u8; 4], dst: [u8; 4], protocol: u8, len: u16) -> Sum {
+    Sum::default()
+        .bytes(&src)
+        .bytes(&dst)
+        .word(u16::from(protocol))
+        .word(len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn rfc1071_example() {
+        let sum = Sum::default().bytes(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
+        assert_eq!(sum.partial(), 0xddf2);
+    }
+
+    proptest! {
+        #[test]
+        fn an_updated_checksum_is_the_recomputed_one_and_a_wrong_one_stays_wrong(
+            mut bytes in prop::collection::vec(any::<u8>(), 12..200),
+            new in any::<[u8; 4]>(), error in 1_u16..0xffff,
+        ) {
+            let before = Sum::default().bytes(&bytes).checksum();
+            let old: [u8; 4] = [bytes[4], bytes[5], bytes[6], bytes[7]];
+            bytes[4..8].copy_from_slice(&new);
+            let change = Change::default().address(old, new);
+            let verify = |checksum: u16, bytes: &Vec<u8>| Sum::default().bytes(bytes).word(checksum).partial() == 0xffff;
+            prop_assert!(verify(change.apply(before), &bytes) || bytes.iter().all(|b| *b == 0));
+            let wrong = Sum(u32::from(before)).word(error).partial();
+            prop_assume!(wrong != before && !(wrong == 0xffff && before == 0) && !(wrong == 0 && before == 0xffff));
+            prop_assert!(!verify(change.apply(wrong), &bytes));
+        }
+
+        #[test]
+        fn odd_lengths_are_padded_with_zero(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let mut even = bytes.clone();
+            if even.len() % 2 == 1 {
+                even.push(0);
+            }
+            let slow = even.chunks(2).fold(Sum::default(), |sum, pair| sum.word(u16::from_be_bytes([pair[0], pair[1]])));
+            prop_assert_eq!(Sum::default().bytes(&bytes).partial() % 0xffff, slow.partial() % 0xffff);
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! A packet's way, from the card it came by to the card it leaves by.
+//!
+//! ```text
+//! receive ─ parse ─┬─ ARP ──────────────────────────────── neighbours
+//!                  ├─ DHCP of our own ───────────────────── Local
+//!                  └─ IP ─ reassemble ─┬─ ICMP error ─────── quoted flow ─┐
+//!                                      └─ lookup ─┬─ known ─ observe ─────┤
+//!                                                 └─ new ─── admit ───────┤
+//!                                              forward: TTL, MTU, neighbour, rewrite
+//! ```
+//!
+//! Each step is a function of a module of its own and is called from here, never
+//! sideways: [`crate::parse`], [`crate::fragment`], [`crate::conntrack`],
+//! [`admit`](mod@self::admit), [`forward`](mod@self::forward), [`own`](mod@self::own),
+//! [`related`](mod@self::related).
+
+mod admit;
+mod forward;
+mod own;
+mod related;
+
+use admit::Admission;
+use alloc::vec::Vec;
+use core::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use sekisho_config::Config;
+
+use crate::conntrack::{Conntrack, Sizing};
+use crate::counters::Counters;
+use crate::flow::{Direction, FlowId};
+use crate::fragment::{Arrival, Fragments};
+use crate::frame::Frame;
+use crate::holds::{Fate, Holds};
+use crate::icmp::{self, RateLimit};
+use crate::interface::{Interfaces, Link};
+use crate::key::{Endpoint, Side};
+use crate::neighbor::{Mac, Neighbors, Question};
+use crate::outbox::Outbox;
+use crate::output::{Output, Record};
+use crate::packet::{Content, Packet};
+use crate::parse::{Parsed, parse};
+use crate::policy::{Generation, Policy};
+use crate::route::{NextHop, Route, Routes};
+use crate::verdict::{DropReason, Egress, HOLD_SLOTS, HoldSlot, Verdict};
+use crate::{Instant, MAX_ZONES, Tick, ZoneId};
+
+/// What the kernel knows of a card before the engine starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Seat {
+    /// The card's Ethernet address.
+    pub mac: Mac,
+    /// Whether its cable is plugged in.
+    pub link: Link,
+}
+
+/// Random numbers that must not be guessed from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Secrets {
+    /// Key of the flow table's hash.
+    pub flows: [u64; 2],
+    /// Key of the neighbour table's hash.
+    pub neighbors: u64,
+}
+
+/// The packet engine of one machine.
+#[derive(Debug)]
+pub struct Engine {
+    interfaces: Interfaces,
+    fixed_routes: Vec<Route>,
+    routes: Routes,
+    policy: Policy,
+    conntrack: Conntrack,
+    fragments: Fragments,
+    neighbors: Neighbors,
+    holds: Holds,
+    /// Where each held frame came in.
+    came_by: [Side; HOLD_SLOTS],
+    outbox: Outbox,
+    nat: Translations,
+    /// Why each held frame was given up.
+    gave_up: [DropReason; HOLD_SLOTS],
+    records: heapless::Deque<Record, RECORDS>,
+    errors: RateLimit,
+    counters: Counters,
+}
+
+/// Which zones' sources are translated, and whether inside hosts reach forwards by the outside address.
+#[derive(Clone, Copy, Debug)]
+struct Translations {
+    masquerade: [[bool; MAX_ZONES]; MAX_ZONES],
+    hairpin: bool,
+}
+
+impl Translations {
+    fn new(config: &Config) -> Self {
+        let mut masquerade = [[false; MAX_ZONES]; MAX_ZONES];
+        for rule in &config.nat.masquerade {
+            masquerade[rule.from.index()][rule.to.index()] = true;
+        }
+        Self {
+            masquerade,
+            hairpin: config.nat.hairpin,
+        }
+    }
+
+    const fn masquerades(&self, from: ZoneId, to: ZoneId) -> bool {
+        self.masquerade[from.index()][to.index()]
+    }
+}
+
+/// How many log records wait for the caller.
+const RECORDS: usize = 32;
+
+/// How far a frame has come: a verdict, or the reason why it ends here.
+type Step<T> = Result<T, DropReason>;
+
+impl Engine {
+    /// An engine for a checked configuration; `seats` are the zones' cards in the same order.
+    ///
+    /// All memory that the engine ever uses is taken here.
+    #[must_use]
+    pub fn new(config: &Config, seats: &[Seat], sizing: Sizing, secrets: Secrets) -> Self {
+        let interfaces = Interfaces::new(config, seats);
+        let fixed_routes: Vec<Route> = config.routes.iter().map(fixed_route).collect();
+        let mut routes = Routes::with_capacity(fixed_routes.len() + 2 * config.zones.len());
+        routes.rebuild(interfaces.routes().chain(fixed_routes.iter().copied()));
+        Self {
+            outbox: Outbox::new(interfaces.largest_mtu()),
+            policy: Policy::new(config, Generation::default()),
+            conntrack: Conntrack::new(config, sizing, secrets.flows),
+            fragments: Fragments::new(),
+            neighbors: Neighbors::new(secrets.neighbors),
+            holds: Holds::default(),
+            came_by: [Side::OWN; HOLD_SLOTS],
+            nat: Translations::new(config),
+            gave_up: [DropReason::NeighborUnreachable; HOLD_SLOTS],
+            records: heapless::Deque::new(),
+            errors: RateLimit::new(config.limits.icmp_errors_per_second),
+            counters: Counters::default(),
+            interfaces,
+            fixed_routes,
+            routes,
+        }
+    }
+
+    /// Takes a frame that came in by a zone's card.
+    pub fn receive(&mut self, ingress: ZoneId, frame: &mut Frame<'_>, tick: Tick) -> Verdict {
+        let side = Side::zone(ingress);
+        self.counters.arrived(side);
+        let step = self.process(side, frame, tick);
+        self.decide(step)
+    }
+
+    /// Takes a frame that one of the box's own services made, with room for an Ethernet header.
+    pub fn receive_own(&mut self, frame: &mut Frame<'_>, tick: Tick) -> Verdict {
+        self.counters.arrived(Side::OWN);
+        let step = self.process(Side::OWN, frame, tick);
+        self.decide(step)
+    }
+
+    /// Looks again at a frame whose wait is over ([`Output::Resume`]).
+    pub fn resume(&mut self, slot: HoldSlot, frame: &mut Frame<'_>, tick: Tick) -> Verdict {
+        self.holds.free(slot);
+        self.counters.resumed();
+        let step = self.process(self.came_by[slot.index()], frame, tick);
+        self.decide(step)
+    }
+
+    /// Drops a frame whose wait was in vain ([`Output::GiveUp`]); its sender may be told.
+    pub fn give_up(&mut self, slot: HoldSlot, frame: &mut Frame<'_>, tick: Tick) -> DropReason {
+        self.holds.free(slot);
+        self.counters.resumed();
+        let reason = self.gave_up[slot.index()];
+        if let (DropReason::NeighborUnreachable, Ok(Parsed::Ip(packet))) =
+            (reason, parse(frame, self.came_by[slot.index()]))
+        {
+            self.tell(frame, &packet, icmp::Error::HostUnreachable, tick);
+        }
+        self.counters.decided(&Verdict::Drop(reason));
+        reason
+    }
+
+    /// A frame with a [`Verdict::Forward`] could not be sent after all.
+    pub fn not_sent(&mut self, zone: ZoneId, reason: DropReason) {
+        self.counters.not_sent(zone, reason);
+    }
+
+    /// The next thing to do; call it until there is none.
+    pub fn poll(&mut self, tick: Tick) -> Option<Output<'_>> {
+        if let Some((slot, fate)) = self.holds.pop() {
+            return Some(match fate {
+                Fate::Resume => Output::Resume { slot },
+                Fate::GiveUp(reason) => {
+                    self.gave_up[slot.index()] = reason;
+                    Output::GiveUp { slot }
+                }
+            });
+        }
+        if let Some(record) = self.records.pop_front() {
+            return Some(Output::Log(record));
+        }
+        self.age(tick);
+        let Self {
+            outbox, counters, ..
+        } = self;
+        let (zone, frame) = outbox.pop()?;
+        counters.originated(zone);
+        Some(Output::Send {
+            egress: Egress::granted(zone),
+            frame,
+        })
+    }
+
+    /// When [`poll`](Self::poll) has something to do by itself.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let deadlines = [
+            self.neighbors.due(),
+            self.fragments.due(),
+            self.conntrack.due(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// A zone's address came, changed or went; mappings on an address that is gone go with it.
+    pub fn set_address(
+        &mut self,
+        zone: ZoneId,
+        address: Option<Ipv4Net>,
+        gateway: Option<Ipv4Addr>,
+    ) {
+        let Some(interface) = self.interfaces.get_mut(zone) else {
+            return;
+        };
+        let old = interface.own();
+        interface.address = address;
+        interface.gateway = gateway;
+        if old.is_some() && old != interface.own() {
+            self.outbox.discard(zone);
+            if let Some(old) = old {
+                self.conntrack.forget_address(old.into());
+            }
+            self.neighbors.flush(zone, &mut self.holds);
+        }
+        self.routes.rebuild(
+            self.interfaces
+                .routes()
+                .chain(self.fixed_routes.iter().copied()),
+        );
+    }
+
+    /// A zone's cable was plugged in or pulled out.
+    pub fn set_link(&mut self, zone: ZoneId, link: Link) {
+        let Some(interface) = self.interfaces.get_mut(zone) else {
+            return;
+        };
+        interface.link = link;
+        if link == Link::Down {
+            self.outbox.discard(zone);
+            self.neighbors.flush(zone, &mut self.holds);
+        }
+    }
+
+    /// Replaces the rules; flows are looked at again when their next packet comes.
+    pub fn replace_policy(&mut self, config: &Config) {
+        self.policy = Policy::new(config, self.policy.generation().next());
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The flow table, to look at.
+    #[must_use]
+    pub fn conntrack(&self) -> &Conntrack {
+        &self.conntrack
+    }
+
+    /// One interface, to look at.
+    #[must_use]
+    pub fn interface(&self, zone: ZoneId) -> Option<&crate::interface::Interface> {
+        self.interfaces.get(zone)
+    }
+
+    fn decide(&mut self, step: Step<Verdict>) -> Verdict {
+        let verdict = step.unwrap_or_else(Verdict::Drop);
+        self.counters.decided(&verdict);
+        verdict
+    }
+
+    fn process(&mut self, side: Side, frame: &mut Frame<'_>, tick: Tick) -> Step<Verdict> {
+        let reception = own::reception(&self.interfaces, side, frame)?;
+        let packet = match parse(frame, side)? {
+            Parsed::Arp(arp) => return self.arp(side, frame, &arp, tick),
+            Parsed::Ip(packet) => packet,
+        };
+        if self.is_own_dhcp(&packet) {
+            return Ok(Verdict::Local);
+        }
+        own::require_unicast(reception)?;
+        match packet.content {
+            Content::IcmpError { .. } => self.related(frame, &packet, tick),
+            Content::IcmpOther => Err(DropReason::IcmpType),
+            _ => self.ip(frame, packet, tick),
+        }
+    }
+
+    fn ip(&mut self, frame: &mut Frame<'_>, packet: Packet, tick: Tick) -> Step<Verdict> {
+        let packet = if packet.fragment.is_piece() {
+            match self.fragments.accept(&packet, tick.now, &mut self.holds)? {
+                Arrival::Held(slot) => return Ok(self.held(slot, packet.key.side)),
+                Arrival::Ready(whole) => whole,
+            }
+        } else {
+            packet
+        };
+        if let Some((id, direction)) = self.conntrack.lookup(&packet) {
+            self.review(id)?;
+            if let (_, _, Some(zone)) = self.leaving(id, direction) {
+                self.check_transit(frame, &packet, zone, tick)?;
+            }
+            self.conntrack.observe(id, direction, &packet, tick.now)?;
+            return self.forward(frame, &packet, (id, direction), tick);
+        }
+        match self.admit(frame, &packet, tick)? {
+            Admission::Flow(id) => self.forward(frame, &packet, (id, Direction::Original), tick),
+            Admission::Ended(verdict) => Ok(verdict),
+        }
+    }
+
+    /// How a flow's packets of one direction look when they leave, and by which zone.
+    fn leaving(&self, id: FlowId, direction: Direction) -> (Endpoint, Endpoint, Option<ZoneId>) {
+        let (src, dst, side) = self.conntrack.flow(id).rewritten(direction);
+        (src, dst, side.as_zone())
+    }
+
+    /// Lets time pass: questions are repeated, flows and fragments expire.
+    fn age(&mut self, tick: Tick) {
+        let Self {
+            neighbors,
+            holds,
+            outbox,
+            interfaces,
+            ..
+        } = self;
+        neighbors.poll(tick.now, holds, &mut |question| {
+            ask(outbox, interfaces, question)
+        });
+        self.fragments.expire(tick.now, &mut self.holds);
+        self.conntrack.expire(tick.now);
+    }
+
+    /// Keeps a frame waiting.
+    fn held(&mut self, slot: HoldSlot, side: Side) -> Verdict {
+        self.came_by[slot.index()] = side;
+        Verdict::Held(slot)
+    }
+
+    fn log(&mut self, record: Record) {
+        // A full queue loses the newest: the console could not keep up anyway, and the counters are exact.
+        let _ = self.records.push_back(record);
+    }
+}
+
+fn fixed_route(route: &sekisho_config::model::Route) -> Route {
+    Route {
+        to: route.to,
+        hop: NextHop {
+            zone: route.zone,
+            via: Some(route.via),
+        },
+    }
+}
+
+/// Writes an ARP request; none where we have no address to ask with (RFC 5227's probes are another matter).
+fn ask(outbox: &mut Outbox, interfaces: &Interfaces, question: Question) {
+    let Some(interface) = interfaces.get(question.zone) else {
+        return;
+    };
+    let Some(own) = interface.own() else { return };
+    if interface.link == Link::Down {
+        return;
+    }
+    outbox.push(question.zone, |bytes| {
+        crate::arp::request(bytes, interface.mac, own, question)
+    });
+}

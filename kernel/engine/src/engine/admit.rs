@@ -1,0 +1,241 @@
+//! A flow's first packet: un-NAT, route, reverse path, filter, NAT, commit.
+//!
+//! Nothing is kept of a packet that is turned away: the flow lives on the stack
+//! until every check has passed.
+
+use core::net::Ipv4Addr;
+
+use sekisho_config::model::Action;
+
+use crate::conntrack::{Inbound, NewFlow, Source};
+use crate::engine::{Engine, Step};
+use crate::flow::FlowId;
+use crate::frame::Frame;
+use crate::icmp;
+use crate::interface::Interface;
+use crate::key::{Endpoint, FlowKey, Side};
+use crate::martian;
+use crate::output::Record;
+use crate::packet::Packet;
+use crate::policy::Decision;
+use crate::verdict::{DropReason, Verdict};
+use crate::{Tick, ZoneId};
+
+/// What becomes of a packet that belongs to no flow.
+pub(super) enum Admission {
+    /// It opened a flow.
+    Flow(FlowId),
+    /// The box itself dealt with it.
+    Ended(Verdict),
+}
+
+/// Why a packet may go where it goes, before any rule is asked.
+enum Entry {
+    /// Its destination is its own: rules decide.
+    Routed,
+    /// A forward invites it.
+    Forward(Decision),
+    /// An inside endpoint's mapping invites it (RFC 4787 section 5).
+    Mapping,
+}
+
+/// A new packet's way through the box.
+struct Way {
+    entry: Entry,
+    destination: Endpoint,
+    egress: ZoneId,
+    source: Source,
+}
+
+impl Engine {
+    /// Decides on a packet that belongs to no flow.
+    pub(super) fn admit(
+        &mut self,
+        frame: &mut Frame<'_>,
+        packet: &Packet,
+        tick: Tick,
+    ) -> Step<Admission> {
+        let key = &packet.key;
+        let (Some(src), Some(dst)) = (key.src.address.as_v4(), key.dst.address.as_v4()) else {
+            return Err(DropReason::Ipv6);
+        };
+        self.check_source(key.side, src)?;
+        self.check_destination(dst)?;
+        let way = match self.interfaces.owner(dst).map(|owner| owner.zone) {
+            None => self.routed(key, dst)?,
+            Some(owner) => match self.invited(packet, owner)? {
+                Some(way) => way,
+                None => {
+                    return self
+                        .for_us(frame, packet, owner, tick)
+                        .map(Admission::Ended);
+                }
+            },
+        };
+        self.check_transit(frame, packet, way.egress, tick)?;
+        self.filter(frame, packet, &way, tick)?;
+        let new = NewFlow {
+            original: *key,
+            destination: way.destination,
+            egress: Side::zone(way.egress),
+            source: way.source,
+            generation: self.policy.generation(),
+        };
+        self.conntrack
+            .admit(&new, packet, tick)
+            .map(Admission::Flow)
+    }
+
+    /// A source must exist, must not be ours, and must live where the packet came from (RFC 3704).
+    fn check_source(&self, side: Side, src: Ipv4Addr) -> Step<()> {
+        let Some(zone) = side.as_zone() else {
+            return Ok(());
+        };
+        if !martian::is_source(src) || self.interfaces.is_directed_broadcast(src) {
+            return Err(DropReason::MartianSource);
+        }
+        if self.interfaces.owner(src).is_some() {
+            return Err(DropReason::OwnSource);
+        }
+        let hop = self
+            .routes
+            .lookup(src)
+            .filter(|hop| hop.zone == zone)
+            .ok_or(DropReason::ReversePath)?;
+        let stranger =
+            |interface: &Interface| !interface.allow_private_sources && !interface.is_on_link(src);
+        let by_default_route = hop.via.is_some() && self.interfaces.get(zone).is_some_and(stranger);
+        let fixed = self
+            .fixed_routes
+            .iter()
+            .any(|route| route.hop.zone == zone && route.to.contains(&src));
+        if martian::is_private(src) && by_default_route && !fixed {
+            return Err(DropReason::MartianSource);
+        }
+        Ok(())
+    }
+
+    fn check_destination(&self, dst: Ipv4Addr) -> Step<()> {
+        if martian::is_group(dst) || self.interfaces.is_directed_broadcast(dst) {
+            return Err(DropReason::GroupDestination);
+        }
+        if !martian::is_destination(dst) {
+            return Err(DropReason::MartianDestination);
+        }
+        Ok(())
+    }
+
+    /// The way of a packet whose destination is not ours.
+    fn routed(&self, key: &FlowKey, dst: Ipv4Addr) -> Step<Way> {
+        let hop = self.routes.lookup(dst).ok_or(DropReason::NoRoute)?;
+        if key.side == Side::zone(hop.zone) {
+            return Err(DropReason::SameZone);
+        }
+        let own = self
+            .interfaces
+            .get(hop.zone)
+            .and_then(Interface::own)
+            .ok_or(DropReason::EgressDown)?;
+        let source = match key.side.as_zone() {
+            Some(from) if !self.nat.masquerades(from, hop.zone) => Source::Keep,
+            Some(_) | None => Source::Masquerade {
+                owner: hop.zone,
+                address: own.into(),
+            },
+        };
+        Ok(Way {
+            entry: Entry::Routed,
+            destination: key.dst,
+            egress: hop.zone,
+            source,
+        })
+    }
+
+    /// The way of a packet to one of our own addresses, if a forward or a mapping invites it in.
+    ///
+    /// From another zone than the address's own this is a hairpin: the source becomes that
+    /// address too (RFC 4787 REQ-9), so that the answer comes back through us.
+    fn invited(&self, packet: &Packet, owner: ZoneId) -> Step<Option<Way>> {
+        let key = &packet.key;
+        let outside = Side::zone(owner);
+        let (entry, destination) = if let Some(found) = self.conntrack.forward(owner, key) {
+            (Entry::Forward(found.decision), found.inside)
+        } else {
+            match self.conntrack.inbound(outside, key) {
+                Inbound::Admitted(inside) => (Entry::Mapping, inside),
+                Inbound::Filtered => return Err(DropReason::NatFiltered),
+                Inbound::Unmapped => return Ok(None),
+            }
+        };
+        let hop = destination
+            .address
+            .as_v4()
+            .and_then(|dst| self.routes.lookup(dst));
+        let egress = hop.ok_or(DropReason::NoRoute)?.zone;
+        let source = if key.side == outside {
+            Source::Keep
+        } else if self.nat.hairpin {
+            Source::Masquerade {
+                owner,
+                address: key.dst.address,
+            }
+        } else {
+            return Err(DropReason::HairpinOff);
+        };
+        Ok(Some(Way {
+            entry,
+            destination,
+            egress,
+            source,
+        }))
+    }
+
+    fn filter(&mut self, frame: &Frame<'_>, packet: &Packet, way: &Way, tick: Tick) -> Step<()> {
+        let to = Side::zone(way.egress);
+        let inside = FlowKey {
+            dst: way.destination,
+            ..packet.key
+        };
+        let decision = match way.entry {
+            Entry::Routed => self.policy.decide(&inside, to),
+            Entry::Forward(decision) => decision,
+            Entry::Mapping => return Ok(()),
+        };
+        let verdict = match decision.action {
+            Action::Accept => Ok(()),
+            Action::Drop | Action::Reject => Err(match decision.rule {
+                Some(_) => DropReason::PolicyRule,
+                None => DropReason::PolicyDefault,
+            }),
+        };
+        if decision.log {
+            self.log(Record {
+                decision,
+                key: packet.key,
+                to,
+                reason: verdict.err(),
+            });
+        }
+        if decision.action == Action::Reject {
+            self.refuse(frame, packet, icmp::Error::Prohibited, tick);
+        }
+        verdict
+    }
+
+    /// A newer policy looks at a flow that an older one let in.
+    pub(super) fn review(&mut self, id: FlowId) -> Step<()> {
+        let flow = self.conntrack.flow(id);
+        let generation = self.policy.generation();
+        if flow.generation() == generation {
+            return Ok(());
+        }
+        let (key, to) = flow.as_filtered();
+        let invited = self.conntrack.is_invited(id);
+        if !invited && self.policy.decide(&key, to).action != Action::Accept {
+            self.conntrack.revoke(id);
+            return Err(DropReason::PolicyWithdrawn);
+        }
+        self.conntrack.confirm(id, generation);
+        Ok(())
+    }
+}

@@ -1,0 +1,200 @@
+//! The way out: TTL, size, neighbour, rewrite.
+
+use crate::engine::{Engine, Step, ask};
+use crate::flow::{Direction, FlowId};
+use crate::fragment;
+use crate::frame::Frame;
+use crate::icmp;
+use crate::interface::{Interface, Link};
+use crate::key::{Endpoint, Side};
+use crate::neighbor::{NeighborId, Resolution};
+use crate::packet::{Content, Packet};
+use crate::rewrite::{Link as Way, Rewrite, apply};
+use crate::verdict::{DropReason, Egress, Verdict};
+use crate::{Tick, ZoneId};
+
+impl Engine {
+    /// Sends a packet of a flow on its way.
+    pub(super) fn forward(
+        &mut self,
+        frame: &mut Frame<'_>,
+        packet: &Packet,
+        (id, direction): (FlowId, Direction),
+        tick: Tick,
+    ) -> Step<Verdict> {
+        let flow = self.conntrack.flow(id);
+        let (src, dst, side) = flow.rewritten(direction);
+        let cached = flow.neighbor(direction);
+        let Some(zone) = side.as_zone() else {
+            apply(
+                frame,
+                packet,
+                &Rewrite {
+                    src,
+                    dst,
+                    link: Way::Own,
+                },
+            )?;
+            return Ok(Verdict::Local);
+        };
+        let to = dst.address.as_v4().ok_or(DropReason::Ipv6)?;
+        let (neighbor, mac) = match self.neighbor(zone, to, cached, tick)? {
+            Resolution::Known(neighbor, mac) => (neighbor, mac),
+            Resolution::Asked(neighbor) => return self.wait(packet.key.side, neighbor),
+            Resolution::Full => return Err(DropReason::NeighborQueueFull),
+        };
+        if cached != Some(neighbor) {
+            self.conntrack.remember_neighbor(id, direction, neighbor);
+        }
+        let egress = self.egress(zone)?;
+        let (mtu, from) = (egress.mtu, egress.mac);
+        apply(
+            frame,
+            packet,
+            &Rewrite {
+                src,
+                dst,
+                link: Way::Out { to: mac, from, mtu },
+            },
+        )?;
+        if is_too_big(frame, packet, mtu) {
+            return self.split(frame, packet, zone, mtu);
+        }
+        Ok(Verdict::Forward(Egress::granted(zone)))
+    }
+
+    /// Sends an error about a flow on its way; its own key is no flow's.
+    pub(super) fn send_related(
+        &mut self,
+        frame: &mut Frame<'_>,
+        error: &Packet,
+        (src, dst): (Endpoint, Endpoint),
+        zone: ZoneId,
+        tick: Tick,
+    ) -> Step<Verdict> {
+        let to = dst.address.as_v4().ok_or(DropReason::Ipv6)?;
+        let mac = match self.neighbor(zone, to, None, tick)? {
+            Resolution::Known(_, mac) => mac,
+            // Errors are not worth waiting for.
+            Resolution::Asked(_) | Resolution::Full => return Err(DropReason::NeighborQueueFull),
+        };
+        let egress = self.egress(zone)?;
+        let link = Way::Out {
+            to: mac,
+            from: egress.mac,
+            mtu: egress.mtu,
+        };
+        apply(frame, error, &Rewrite { src, dst, link })?;
+        Ok(Verdict::Forward(Egress::granted(zone)))
+    }
+
+    /// What every packet in transit must pass, before anything is kept of it: TTL and size.
+    pub(super) fn check_transit(
+        &mut self,
+        frame: &Frame<'_>,
+        packet: &Packet,
+        egress: ZoneId,
+        tick: Tick,
+    ) -> Step<()> {
+        let mtu = self.egress(egress)?.mtu;
+        if packet.key.side.as_zone().is_some() && packet.ttl <= 1 {
+            self.tell(frame, packet, icmp::Error::TimeExceeded, tick);
+            return Err(DropReason::TtlExceeded);
+        }
+        if packet.fragment.dont && is_too_big(frame, packet, mtu) {
+            self.tell(
+                frame,
+                packet,
+                icmp::Error::FragmentationNeeded { mtu },
+                tick,
+            );
+            return Err(DropReason::TooBig);
+        }
+        Ok(())
+    }
+
+    /// The interface of a way out that is open.
+    fn egress(&self, zone: ZoneId) -> Step<&Interface> {
+        let open = |interface: &&Interface| interface.link == Link::Up && interface.own().is_some();
+        self.interfaces
+            .get(zone)
+            .filter(open)
+            .ok_or(DropReason::EgressDown)
+    }
+
+    fn neighbor(
+        &mut self,
+        zone: ZoneId,
+        dst: core::net::Ipv4Addr,
+        cached: Option<NeighborId>,
+        tick: Tick,
+    ) -> Step<Resolution> {
+        self.egress(zone)?;
+        let hop = self
+            .routes
+            .lookup(dst)
+            .filter(|hop| hop.zone == zone)
+            .ok_or(DropReason::NoRoute)?;
+        let address = hop.neighbor(dst);
+        let known =
+            cached.and_then(|id| Some((id, self.neighbors.fresh(id, zone, address, tick.now)?)));
+        if let Some((id, mac)) = known {
+            return Ok(Resolution::Known(id, mac));
+        }
+        let Self {
+            neighbors,
+            outbox,
+            interfaces,
+            ..
+        } = self;
+        Ok(neighbors.resolve(zone, address, tick.now, &mut |question| {
+            ask(outbox, interfaces, question)
+        }))
+    }
+
+    /// Sends a rewritten packet that is too large, and may be fragmented, in pieces.
+    fn split(
+        &mut self,
+        frame: &mut Frame<'_>,
+        packet: &Packet,
+        zone: ZoneId,
+        mtu: u16,
+    ) -> Step<Verdict> {
+        let pieces =
+            usize::from(packet.ip_len).div_ceil(usize::from(mtu.saturating_sub(27)).max(1)) + 1;
+        if self.outbox.room() < pieces {
+            return Err(DropReason::TransmitFull);
+        }
+        fragment::complete_checksum(frame, packet).ok_or(DropReason::TooBig)?;
+        let outbox = &mut self.outbox;
+        fragment::split(frame, packet, mtu, |write| outbox.push(zone, write))
+            .ok_or(DropReason::TooBig)?;
+        Ok(Verdict::Fragmented(Egress::granted(zone)))
+    }
+
+    fn wait(&mut self, side: Side, neighbor: NeighborId) -> Step<Verdict> {
+        let slot = self
+            .neighbors
+            .hold(neighbor, &mut self.holds)
+            .ok_or(DropReason::NeighborQueueFull)?;
+        Ok(self.held(slot, side))
+    }
+}
+
+/// Whether a packet, or each segment of a large one, exceeds the way out's MTU.
+fn is_too_big(frame: &Frame<'_>, packet: &Packet, mtu: u16) -> bool {
+    match frame.offload.segmentation {
+        None => packet.ip_len > mtu,
+        Some(segmentation) => headers_len(packet).saturating_add(segmentation.size) > mtu,
+    }
+}
+
+/// Bytes of a large TCP frame's headers, from the IP header on.
+fn headers_len(packet: &Packet) -> u16 {
+    match packet.content {
+        Content::Tcp(segment) => packet
+            .ip_len
+            .saturating_sub(segment.payload_len.try_into().unwrap_or(u16::MAX)),
+        _ => packet.transport - packet.network,
+    }
+}

@@ -1,0 +1,103 @@
+//! ICMP errors about flows: they go where the packet came from that they quote.
+//!
+//! An error neither refreshes nor ends a flow (RFC 5508 REQ-6, RFC 5382 REQ-10).
+
+use crate::Tick;
+use crate::engine::{Engine, Step};
+use crate::flow::{Direction, FlowId};
+use crate::frame::Frame;
+use crate::key::Endpoint;
+use crate::packet::{Content, Packet};
+use crate::quote::{self, Quote};
+use crate::verdict::{DropReason, Verdict};
+
+/// The smallest MTU that a router may claim (RFC 791 section 3.2); less is a lie.
+const LEAST_MTU: u16 = 68;
+
+impl Engine {
+    /// Translates an error and what it quotes, and sends it on (RFC 5508 REQ-4, REQ-5).
+    pub(super) fn related(
+        &mut self,
+        frame: &mut Frame<'_>,
+        error: &Packet,
+        tick: Tick,
+    ) -> Step<Verdict> {
+        let quote = quote::parse(frame, error)?;
+        let incoming = quote.incoming(error.key.side);
+        let (id, direction) = self
+            .conntrack
+            .find(&incoming)
+            .ok_or(DropReason::IcmpUnrelated)?;
+        self.review(id)?;
+        self.check_plausible(frame, error, &quote, (id, direction))?;
+
+        // The quoted packet left by this side; as it came in, it looked like the other key.
+        let sent = *self.conntrack.flow(id).key(direction.opposite());
+        let (src, _, _) = self.conntrack.flow(id).rewritten(direction);
+        let from = if error.key.src.address == incoming.src.address {
+            src.address
+        } else {
+            self.masked(error, (id, direction))
+        };
+        let (src, dst) = (
+            Endpoint {
+                address: from,
+                port: 0,
+            },
+            Endpoint {
+                port: 0,
+                ..sent.src
+            },
+        );
+        let Some(zone) = sent.side.as_zone() else {
+            return Ok(Verdict::Absorbed);
+        };
+        self.check_transit(frame, error, zone, tick)?;
+        quote.translate(frame, error, sent.src, sent.dst)?;
+        self.send_related(frame, error, (src, dst), zone, tick)
+    }
+
+    /// A router inside that reports must not show its own address outside (RFC 5508 REQ-5).
+    fn masked(
+        &self,
+        error: &Packet,
+        (id, direction): (FlowId, Direction),
+    ) -> crate::address::Address {
+        let flow = self.conntrack.flow(id);
+        let (leaves_as, _, _) = flow.rewritten(direction);
+        let hidden = flow.key(direction).src.address != leaves_as.address;
+        if hidden {
+            leaves_as.address
+        } else {
+            error.key.src.address
+        }
+    }
+
+    /// Blind errors: what is quoted must be on its way, and a claimed MTU must be possible.
+    fn check_plausible(
+        &self,
+        frame: &Frame<'_>,
+        error: &Packet,
+        quote: &Quote,
+        (id, direction): (FlowId, Direction),
+    ) -> Step<()> {
+        let in_flight = quote
+            .sequence
+            .is_none_or(|seq| self.conntrack.is_in_flight(id, direction.opposite(), seq));
+        let Content::IcmpError { kind, code } = error.content else {
+            return Err(DropReason::IcmpUnrelated);
+        };
+        // Source quench and the rest are deprecated (RFC 6633) or never asked for.
+        let passes = matches!(kind, 3 | 11 | 12);
+        let at = usize::from(error.transport) + 6;
+        let mtu = frame
+            .head
+            .get(at..at + 2)
+            .map_or(0, |field| u16::from_be_bytes([field[0], field[1]]));
+        let too_big = (kind, code) == (3, 4);
+        if !in_flight || !passes || too_big && (mtu < LEAST_MTU || mtu >= quote.ip_len) {
+            return Err(DropReason::IcmpUnrelated);
+        }
+        Ok(())
+    }
+}

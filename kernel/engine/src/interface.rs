@@ -1,0 +1,175 @@
+//! The firewall's own side of each zone.
+
+use alloc::vec::Vec;
+use core::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use sekisho_config::Config;
+use sekisho_config::model::{Addressing, Answer};
+
+use crate::ZoneId;
+use crate::engine::Seat;
+use crate::neighbor::Mac;
+use crate::route::{NextHop, Route};
+
+/// Our side of one zone.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// Which zone.
+    pub zone: ZoneId,
+    /// The card's Ethernet address.
+    pub mac: Mac,
+    /// Whether the cable is plugged in.
+    pub link: Link,
+    /// Our address and the segment's prefix; `None` until DHCP gives one.
+    pub address: Option<Ipv4Net>,
+    /// The default route's next hop, if this zone leads out.
+    pub gateway: Option<Ipv4Addr>,
+    /// Largest IP packet in bytes.
+    pub mtu: u16,
+    /// What the box itself answers here.
+    pub answer: Answer,
+    /// Private sources are welcome although they are not of this segment.
+    pub allow_private_sources: bool,
+    /// Which end of DHCP the box is here.
+    pub dhcp: Dhcp,
+}
+
+/// State of the cable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Frames pass.
+    Up,
+    /// Nothing passes.
+    Down,
+}
+
+/// Which end of DHCP the box is in a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dhcp {
+    /// It asks for an address.
+    Client,
+    /// It hands addresses out.
+    Server,
+    /// Neither.
+    Silent,
+}
+
+impl Interface {
+    /// Our address, if there is one.
+    #[must_use]
+    pub fn own(&self) -> Option<Ipv4Addr> {
+        self.address.map(|net| net.addr())
+    }
+
+    /// Whether a destination is the segment's own broadcast address (or its old form, the network's).
+    #[must_use]
+    pub fn is_directed_broadcast(&self, dst: Ipv4Addr) -> bool {
+        self.address.is_some_and(|net| {
+            net.prefix_len() < 31 && (dst == net.broadcast() || dst == net.network())
+        })
+    }
+
+    /// Whether an address lies on the segment.
+    #[must_use]
+    pub fn is_on_link(&self, address: Ipv4Addr) -> bool {
+        self.address.is_some_and(|net| net.contains(&address))
+    }
+}
+
+/// All interfaces, by zone.
+#[derive(Clone, Debug)]
+pub struct Interfaces(Vec<Interface>);
+
+impl Interfaces {
+    /// One for each zone of the configuration; `seats` are the zones' cards in the same order.
+    #[must_use]
+    pub fn new(config: &Config, seats: &[Seat]) -> Self {
+        let zones = config.zones.iter().enumerate().zip(seats);
+        Self(
+            zones
+                .filter_map(|((index, zone), seat)| {
+                    let (address, gateway) = match zone.address {
+                        Addressing::Dhcp => (None, None),
+                        Addressing::Static { address, gateway } => (Some(address), gateway),
+                    };
+                    let dhcp = match (zone.address, &zone.dhcp) {
+                        (Addressing::Dhcp, _) => Dhcp::Client,
+                        (Addressing::Static { .. }, Some(_)) => Dhcp::Server,
+                        (Addressing::Static { .. }, None) => Dhcp::Silent,
+                    };
+                    Some(Interface {
+                        zone: ZoneId::new(index)?,
+                        mac: seat.mac,
+                        link: seat.link,
+                        address,
+                        gateway,
+                        mtu: zone.mtu,
+                        answer: zone.answer,
+                        allow_private_sources: zone.allow_private_sources,
+                        dhcp,
+                    })
+                })
+                .collect(),
+        )
+    }
+
+    /// A zone's interface.
+    #[must_use]
+    pub fn get(&self, zone: ZoneId) -> Option<&Interface> {
+        self.0.get(zone.index())
+    }
+
+    /// A zone's interface, to change it.
+    pub fn get_mut(&mut self, zone: ZoneId) -> Option<&mut Interface> {
+        self.0.get_mut(zone.index())
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Interface> {
+        self.0.iter()
+    }
+
+    /// The interface that has this address.
+    #[must_use]
+    pub fn owner(&self, address: Ipv4Addr) -> Option<&Interface> {
+        self.0
+            .iter()
+            .find(|interface| interface.own() == Some(address))
+    }
+
+    /// Whether this is some segment's own broadcast address.
+    #[must_use]
+    pub fn is_directed_broadcast(&self, dst: Ipv4Addr) -> bool {
+        self.0
+            .iter()
+            .any(|interface| interface.is_directed_broadcast(dst))
+    }
+
+    /// The largest MTU.
+    #[must_use]
+    pub fn largest_mtu(&self) -> usize {
+        self.0
+            .iter()
+            .map(|interface| usize::from(interface.mtu))
+            .max()
+            .unwrap_or(1500)
+    }
+
+    /// The routes that follow from the interfaces' addresses and gateways.
+    pub fn routes(&self) -> impl Iterator<Item = Route> {
+        self.0.iter().flat_map(|interface| {
+            let hop = |via| NextHop {
+                zone: interface.zone,
+                via,
+            };
+            let connected = interface.address.map(|to| Route { to, hop: hop(None) });
+            let default = interface.gateway.filter(|_| interface.address.is_some());
+            let default = default.map(|via| Route {
+                to: Ipv4Net::default(),
+                hop: hop(Some(via)),
+            });
+            connected.into_iter().chain(default)
+        })
+    }
+}

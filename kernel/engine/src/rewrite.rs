@@ -1,0 +1,206 @@
+//! A packet's new header, in place.
+//!
+//! Addresses, ports, TTL and Ethernet addresses change; DSCP, ECN, identification
+//! and TCP's options stay as they are, but for a SYN's MSS where the way out is narrower.
+//! Checksums are updated by the change alone (RFC 1624), so a wrong one stays wrong.
+
+use core::net::Ipv4Addr;
+
+use crate::checksum::Change;
+use crate::frame::{Checksum, Frame};
+use crate::key::Endpoint;
+use crate::neighbor::Mac;
+use crate::packet::{Content, Flags, Packet};
+use crate::verdict::DropReason;
+
+/// What a packet looks like when it leaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Rewrite {
+    /// New source.
+    pub src: Endpoint,
+    /// New destination.
+    pub dst: Endpoint,
+    /// What happens on the link.
+    pub link: Link,
+}
+
+/// How the packet leaves.
+#[derive(Clone, Copy, Debug)]
+pub enum Link {
+    /// By a card: one hop further.
+    Out {
+        /// The next hop's Ethernet address.
+        to: Mac,
+        /// Our card's.
+        from: Mac,
+        /// The segment's largest IP packet.
+        mtu: u16,
+    },
+    /// To the box itself.
+    Own,
+}
+
+/// Where a transport header keeps its checksum, from its start.
+const fn checksum_at(content: &Content) -> Option<usize> {
+    match content {
+        Content::Tcp(_) => Some(16),
+        Content::Udp => Some(6),
+        Content::IcmpQuery
+        | Content::IcmpError { .. }
+        | Content::IcmpOther
+        | Content::Other
+        | Content::Piece => None,
+    }
+}
+
+/// Writes a packet's new header.
+///
+/// # Errors
+/// The head does not hold the headers, which the parser has seen in it: never for a parsed packet.
+pub fn apply(frame: &mut Frame<'_>, packet: &Packet, rewrite: &Rewrite) -> Result<(), DropReason> {
+    let (Some(src), Some(dst)) = (rewrite.src.address.as_v4(), rewrite.dst.address.as_v4()) else {
+        return Err(DropReason::Ipv6);
+    };
+    let partial = matches!(frame.offload.checksum, Checksum::Partial { .. });
+    let (network, transport) = (usize::from(packet.network), usize::from(packet.transport));
+    let addresses = {
+        let header = frame
+            .head
+            .get_mut(network..network + 20)
+            .ok_or(DropReason::IpHeaderInvalid)?;
+        let addresses = swap_address(header, 16, dst, Change::default());
+        let addresses = swap_address(header, 12, src, addresses);
+        let hop = match rewrite.link {
+            Link::Out { .. } => {
+                let old = u16::from_be_bytes([header[8], header[9]]);
+                header[8] = header[8].saturating_sub(1);
+                Change::default().word(old, u16::from_be_bytes([header[8], header[9]]))
+            }
+            Link::Own => Change::default(),
+        };
+        let sum = u16::from_be_bytes([header[10], header[11]]);
+        header[10..12].copy_from_slice(&hop.apply(addresses.apply(sum)).to_be_bytes());
+        addresses
+    };
+    if let Content::IcmpQuery = packet.content {
+        identifier(&mut frame.head[transport..], packet, rewrite)?;
+    }
+    if let Some(at) = checksum_at(&packet.content) {
+        let segment = frame
+            .head
+            .get_mut(transport..)
+            .ok_or(DropReason::TransportInvalid)?;
+        let ports = Change::default();
+        let ports =
+            swap_word(segment, 0, rewrite.src.port, ports).ok_or(DropReason::TransportInvalid)?;
+        let ports =
+            swap_word(segment, 2, rewrite.dst.port, ports).ok_or(DropReason::TransportInvalid)?;
+        let rest = match (packet.content, rewrite.link) {
+            (Content::Tcp(tcp), Link::Out { mtu, .. }) if tcp.flags.has(Flags::SYN) => {
+                clamp(segment, mtu)
+            }
+            _ => Change::default(),
+        };
+        let field = segment
+            .get_mut(at..at + 2)
+            .ok_or(DropReason::TransportInvalid)?;
+        let old = u16::from_be_bytes([field[0], field[1]]);
+        let new = if partial {
+            addresses.apply_partial(old)
+        } else if packet.content == Content::Udp && old == 0 {
+            0
+        } else {
+            let new = rest.apply(ports.apply(addresses.apply(old)));
+            // UDP says 0 for "none"; a computed 0 goes out as its other form (RFC 768).
+            if packet.content == Content::Udp && new == 0 {
+                0xffff
+            } else {
+                new
+            }
+        };
+        field.copy_from_slice(&new.to_be_bytes());
+    }
+    if let Link::Out { to, from, .. } = rewrite.link {
+        let ethernet = frame
+            .head
+            .get_mut(..12)
+            .ok_or(DropReason::EthernetTooShort)?;
+        ethernet[..6].copy_from_slice(&to);
+        ethernet[6..].copy_from_slice(&from);
+    }
+    Ok(())
+}
+
+/// An ICMP query's identifier is the asker's "port" (RFC 5508 REQ-1).
+fn identifier(message: &mut [u8], packet: &Packet, rewrite: &Rewrite) -> Result<(), DropReason> {
+    let is_request = message.first().is_some_and(|kind| matches!(kind, 8 | 13));
+    let id = if is_request {
+        rewrite.src.port
+    } else {
+        rewrite.dst.port
+    };
+    let change =
+        swap_word(message, 4, id, Change::default()).ok_or(DropReason::TransportInvalid)?;
+    let _ = packet;
+    let sum = message.get_mut(2..4).ok_or(DropReason::TransportInvalid)?;
+    let new = change.apply(u16::from_be_bytes([sum[0], sum[1]]));
+    sum.copy_from_slice(&new.to_be_bytes());
+    Ok(())
+}
+
+fn swap_address(header: &mut [u8], at: usize, new: Ipv4Addr, change: Change) -> Change {
+    let Some(field) = header
+        .get_mut(at..)
+        .and_then(|rest| rest.first_chunk_mut::<4>())
+    else {
+        return change;
+    };
+    let old = core::mem::replace(field, new.octets());
+    change.address(old, new.octets())
+}
+
+fn swap_word(bytes: &mut [u8], at: usize, new: u16, change: Change) -> Option<Change> {
+    let field = bytes.get_mut(at..)?.first_chunk_mut::<2>()?;
+    let old = u16::from_be_bytes(core::mem::replace(field, new.to_be_bytes()));
+    Some(change.word(old, new))
+}
+
+/// Lowers a SYN's MSS to what the way out carries; it is never raised (RFC 9293 section 3.7.1).
+fn clamp(segment: &mut [u8], mtu: u16) -> Change {
+    const HEADERS: u16 = 40;
+    let most = mtu.saturating_sub(HEADERS);
+    let header_len = usize::from(segment.get(12).map_or(0, |offset| offset >> 4)) * 4;
+    let mut at = 20;
+    while at < header_len {
+        match segment.get(at..header_len) {
+            Some([2, 4, high, low, ..]) => {
+                let old = u16::from_be_bytes([*high, *low]);
+                if old <= most {
+                    return Change::default();
+                }
+                return replace_at(segment, at + 2, most);
+            }
+            Some([1, ..]) => at += 1,
+            Some([kind, len, ..]) if *kind != 0 && *len >= 2 => at += usize::from(*len),
+            _ => return Change::default(),
+        }
+    }
+    Change::default()
+}
+
+/// Replaces two bytes that may begin at an odd offset; the change is of the aligned words they lie in.
+fn replace_at(segment: &mut [u8], at: usize, new: u16) -> Change {
+    let from = at & !1;
+    let to = (at + 3) & !1;
+    let mut change = Change::default();
+    let before: [u8; 4] = core::array::from_fn(|i| segment.get(from + i).copied().unwrap_or(0));
+    if let Some(field) = segment.get_mut(at..at + 2) {
+        field.copy_from_slice(&new.to_be_bytes());
+    }
+    for pair in (from..to).step_by(2) {
+        let old = u16::from_be_bytes([before[pair - from], before[pair - from + 1]]);
+        let word = |i: usize| segment.get(i).copied().unwrap_or(0);
+        change = change.word(old, u16::from_be_bytes([word(pair), word(pair + 1)]));
+    }
+    change
+}
