@@ -1,1 +1,56 @@
-fn main() {}
+//! The Sekisho unikernel: boot order, then the loop.
+#![no_std]
+#![no_main]
+#![deny(unsafe_op_in_unsafe_fn)]
+
+extern crate alloc;
+
+#[forbid(unsafe_code)]
+mod configuration;
+#[forbid(unsafe_code)]
+mod firewall;
+#[forbid(unsafe_code)]
+mod report;
+#[forbid(unsafe_code)]
+mod seating;
+
+use sekisho_kernel::hw::{apic, cards, clock, entropy, heap, power};
+use sekisho_kernel::{boot, console};
+
+/// Ring 3 begins here. Each line needs what the lines before it brought.
+#[unsafe(no_mangle)]
+extern "C" fn kernel_main() -> ! {
+    let info = boot::info();
+    apic::init();
+    let Some(clock) = clock::calibrate() else {
+        stop("this machine has no timer to measure its clock by")
+    };
+    heap::init(info);
+    power::init(info);
+    report::greeting(info, clock);
+    let config = match configuration::load(info) {
+        Ok(config) => config,
+        Err(error) => stop(error),
+    };
+    let mut devices = cards::find(info.words());
+    let random = match entropy::stream(&mut devices, info.words()) {
+        Ok(random) => random,
+        Err(error) => stop(error),
+    };
+    let (net, seats) = match seating::seat(&config, devices, info.memory_bytes() as usize) {
+        Ok(seated) => seated,
+        Err(error) => stop(error),
+    };
+    let firewall =
+        firewall::Firewall::new(&config, net, &seats, random, info.memory_bytes() as usize);
+    heap::seal();
+    report::ready();
+    firewall.run()
+}
+
+/// Says why nothing is forwarded, and waits for somebody to mend it.
+fn stop(why: impl core::fmt::Display) -> ! {
+    console!("{why}");
+    console!("sekisho: stopped, nothing is forwarded");
+    power::wait_for_off()
+}

@@ -181,6 +181,13 @@ impl Engine {
         reason
     }
 
+    /// A frame came in whose card contradicted itself about it; it went no further.
+    pub fn refused_by_card(&mut self, ingress: ZoneId) {
+        self.counters.arrived(Side::zone(ingress));
+        self.counters
+            .decided(&Verdict::Drop(DropReason::OffloadInvalid));
+    }
+
     /// A frame with a [`Verdict::Forward`] could not be sent after all.
     pub fn not_sent(&mut self, zone: ZoneId, reason: DropReason) {
         self.counters.not_sent(zone, reason);

@@ -1,0 +1,222 @@
+//! What the loader says: memory, command line, modules, ACPI.
+//!
+//! PVH: the Xen project's `start_info.h`, versions 0 and 1. Multiboot2: its specification 2.0, section 3.6.
+
+use core::slice;
+
+/// How many memory regions are kept.
+const REGIONS: usize = 32;
+
+/// What the loader says, from either protocol.
+#[derive(Clone, Copy, Debug)]
+pub struct BootInfo {
+    /// Who loaded us.
+    pub protocol: Protocol,
+    /// The command line, lossless bytes without the final NUL.
+    pub command_line: &'static [u8],
+    /// The first module: the configuration.
+    pub module: Option<&'static [u8]>,
+    /// ACPI's root pointer, if the loader handed one over.
+    pub rsdp: Option<usize>,
+    information: (usize, usize),
+    regions: [Region; REGIONS],
+    region_count: usize,
+}
+
+/// The boot protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// QEMU `-kernel`, microvm, Cloud Hypervisor, Firecracker.
+    Pvh,
+    /// GRUB.
+    Multiboot2,
+}
+
+/// A range of usable memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Region {
+    /// First byte.
+    pub start: u64,
+    /// Behind the last byte.
+    pub end: u64,
+}
+
+impl BootInfo {
+    /// Usable memory as the loader counts it.
+    pub fn regions(&self) -> &[Region] {
+        &self.regions[..self.region_count]
+    }
+
+    /// The command line as text; what is not text counts as absent.
+    pub fn words(&self) -> &'static str {
+        core::str::from_utf8(self.command_line).unwrap_or("")
+    }
+
+    /// Bytes of usable memory.
+    pub fn memory_bytes(&self) -> u64 {
+        self.regions()
+            .iter()
+            .map(|region| region.end - region.start)
+            .sum()
+    }
+
+    /// The largest range of memory below 4 GiB that neither the image nor anything of the loader's lies in.
+    pub fn free_memory(&self) -> Region {
+        let mut taken = heapless::Vec::<Region, 4>::new();
+        let mut take = |start: usize, len: usize| {
+            let region = Region {
+                start: start as u64,
+                end: (start + len) as u64,
+            };
+            taken.push(region).expect("four at the most");
+        };
+        take(0, super::paging::image_end() as usize);
+        take(self.information.0, self.information.1);
+        take(self.command_line.as_ptr() as usize, self.command_line.len());
+        if let Some(module) = self.module {
+            take(module.as_ptr() as usize, module.len());
+        }
+        let starts = || {
+            taken
+                .iter()
+                .map(|t| t.end)
+                .chain(self.regions().iter().map(|r| r.start))
+        };
+        let candidates = starts().filter_map(|start| {
+            let start = start.next_multiple_of(4096);
+            let region = self
+                .regions()
+                .iter()
+                .find(|r| (r.start..r.end).contains(&start))?;
+            let inside = taken.iter().any(|t| (t.start..t.end).contains(&start));
+            let wall = taken.iter().map(|t| t.start).filter(|&t| t >= start).min();
+            let end = region.end.min(wall.unwrap_or(u64::MAX)).min(1 << 32) & !4095;
+            (!inside && end > start).then_some(Region { start, end })
+        });
+        candidates
+            .max_by_key(|region| region.end - region.start)
+            .unwrap_or_default()
+    }
+
+    const fn empty(protocol: Protocol) -> Self {
+        Self {
+            protocol,
+            command_line: b"",
+            module: None,
+            rsdp: None,
+            information: (0, 0),
+            regions: [Region { start: 0, end: 0 }; REGIONS],
+            region_count: 0,
+        }
+    }
+
+    fn add(&mut self, start: u64, len: u64, kind: u32) {
+        const USABLE: u32 = 1;
+        if kind == USABLE && len > 0 && self.region_count < REGIONS {
+            self.regions[self.region_count] = Region {
+                start,
+                end: start.saturating_add(len),
+            };
+            self.region_count += 1;
+        }
+    }
+}
+
+/// Reads PVH's `hvm_start_info`.
+///
+/// # Safety
+/// `info` is what a PVH loader left in EBX, and memory is identity-mapped.
+pub unsafe fn from_pvh(info: usize) -> BootInfo {
+    // SAFETY: the caller's promise; all addresses below come from the loader, which placed what they name.
+    unsafe {
+        let word = |at: usize| ((info + at) as *const u32).read_unaligned();
+        let long = |at: usize| ((info + at) as *const u64).read_unaligned();
+        let mut boot = BootInfo::empty(Protocol::Pvh);
+        let (version, modules) = (word(4), word(12));
+        if modules > 0 {
+            let list = long(16) as usize;
+            let (start, len) = (
+                (list as *const u64).read(),
+                (list as *const u64).add(1).read(),
+            );
+            boot.module = Some(bytes(start as usize, len as usize));
+        }
+        boot.command_line = c_string(long(24) as usize);
+        boot.rsdp = Some(long(32) as usize).filter(|&rsdp| rsdp != 0);
+        if version >= 1 {
+            let map = long(40) as usize;
+            for index in 0..word(48) as usize {
+                let entry = map + 24 * index;
+                let field = |at: usize| ((entry + at) as *const u64).read_unaligned();
+                boot.add(field(0), field(8), field(16) as u32);
+            }
+        }
+        boot
+    }
+}
+
+/// Reads Multiboot2's information.
+///
+/// # Safety
+/// `info` is what a Multiboot2 loader left in EBX, and memory is identity-mapped.
+pub unsafe fn from_multiboot2(info: usize) -> BootInfo {
+    const COMMAND_LINE: u32 = 1;
+    const MODULE: u32 = 3;
+    const MEMORY_MAP: u32 = 6;
+    const ACPI_OLD: u32 = 14;
+    const ACPI_NEW: u32 = 15;
+    // SAFETY: the caller's promise; the tags follow each other up to the total size.
+    unsafe {
+        let word = |at: usize| (at as *const u32).read_unaligned();
+        let long = |at: usize| (at as *const u64).read_unaligned();
+        let mut boot = BootInfo::empty(Protocol::Multiboot2);
+        boot.information = (info, word(info) as usize);
+        let end = info + word(info) as usize;
+        let mut tag = info + 8;
+        while tag + 8 <= end {
+            let (kind, size) = (word(tag), word(tag + 4) as usize);
+            match kind {
+                COMMAND_LINE => boot.command_line = c_string(tag + 8),
+                MODULE if boot.module.is_none() => {
+                    let (start, stop) = (word(tag + 8) as usize, word(tag + 12) as usize);
+                    boot.module = Some(bytes(start, stop.saturating_sub(start)));
+                }
+                MEMORY_MAP => {
+                    let step = (word(tag + 8) as usize).max(24);
+                    let mut entry = tag + 16;
+                    while entry + 24 <= tag + size {
+                        boot.add(long(entry), long(entry + 8), word(entry + 16));
+                        entry += step;
+                    }
+                }
+                ACPI_OLD | ACPI_NEW => boot.rsdp = Some(tag + 8),
+                _ => {}
+            }
+            tag += size.max(8).next_multiple_of(8);
+        }
+        boot
+    }
+}
+
+unsafe fn bytes(start: usize, len: usize) -> &'static [u8] {
+    if start == 0 {
+        return &[];
+    }
+    // SAFETY: the loader placed `len` bytes there, and nothing else is put over them.
+    unsafe { slice::from_raw_parts(start as *const u8, len) }
+}
+
+unsafe fn c_string(start: usize) -> &'static [u8] {
+    const LONGEST: usize = 4096;
+    if start == 0 {
+        return &[];
+    }
+    // SAFETY: the loader placed a string with a final NUL there.
+    let len = unsafe {
+        (0..LONGEST)
+            .find(|&at| *((start + at) as *const u8) == 0)
+            .unwrap_or(LONGEST)
+    };
+    // SAFETY: as above.
+    unsafe { bytes(start, len) }
+}

@@ -1,0 +1,15 @@
+//! The machine's devices, driven from ring 3.
+
+pub mod apic;
+pub mod cards;
+pub mod clock;
+pub mod entropy;
+pub mod fault;
+pub mod fw_cfg;
+pub mod heap;
+pub mod memory;
+pub mod mmio;
+pub mod pci;
+pub mod port;
+pub mod power;
+pub mod serial;

@@ -1,0 +1,214 @@
+//! Which network cards the machine has, in bus order.
+
+use alloc::vec::Vec;
+
+use core::ptr::NonNull;
+use sekisho_nic::{Device, Doorbell, DoorbellWidth};
+use virtio_drivers::transport::{DeviceStatus, DeviceType, SomeTransport, Transport};
+
+use super::apic;
+use super::mmio::{self, Found, Place};
+use super::pci::{self, Bus, Extra};
+use crate::console;
+
+/// A card that is there, with all that a driver needs.
+pub struct CardSeat {
+    /// Where it was found, for people.
+    pub place: heapless::String<24>,
+    /// The standard's registers.
+    pub transport: SomeTransport<'static>,
+    /// Its interrupt vector.
+    pub vector: u8,
+    wiring: Wiring,
+}
+
+enum Wiring {
+    Pci(Extra),
+    Mmio(Place),
+}
+
+/// What the machine has.
+pub struct Devices {
+    /// Network cards, at most one for each zone that there can be, and one to complain about.
+    pub cards: Vec<CardSeat>,
+    /// The first source of entropy.
+    pub rng: Option<SomeTransport<'static>>,
+    /// Devices that speak only the old layout, by where they are.
+    pub legacy: Vec<heapless::String<24>>,
+}
+
+/// Finds all devices; the cards' interrupts are wired up, and still silent until a queue asks for them.
+#[must_use]
+pub fn find(command_line: &str) -> Devices {
+    let mut devices = Devices {
+        cards: Vec::new(),
+        rng: None,
+        legacy: Vec::new(),
+    };
+    let places = mmio::announced(command_line);
+    match Bus::find() {
+        Some(bus) => devices.add_functions(bus),
+        None if places.is_empty() => devices.add_places(mmio::window()),
+        None => {}
+    }
+    devices.add_places(places);
+    devices
+}
+
+impl Devices {
+    fn add_functions(&mut self, mut bus: Bus) {
+        for (function, info) in bus.functions() {
+            let wanted = pci::kind(&info)
+                .filter(|kind| matches!(kind, DeviceType::Network | DeviceType::EntropySource));
+            if wanted.is_none() {
+                continue;
+            }
+            let mut place = heapless::String::new();
+            let _ = core::fmt::Write::write_fmt(&mut place, format_args!("pci {function}"));
+            match bus.open(function) {
+                Ok(found) => self.add(
+                    place,
+                    SomeTransport::Pci(found.transport),
+                    Wiring::Pci(found.extra),
+                ),
+                Err(_) => self.legacy.push(place),
+            }
+        }
+    }
+
+    /// QEMU fills microvm's places from the top, so the first device given is the last in memory.
+    fn add_places(&mut self, mut places: Vec<Place>) {
+        places.sort_unstable_by_key(|place| core::cmp::Reverse(place.address));
+        for at in places {
+            let mut place = heapless::String::new();
+            let _ = core::fmt::Write::write_fmt(&mut place, format_args!("mmio {:#x}", at.address));
+            match mmio::look(at) {
+                Found::Device(transport) => {
+                    self.add(place, SomeTransport::Mmio(transport), Wiring::Mmio(at))
+                }
+                Found::Legacy => self.legacy.push(place),
+                Found::Nothing => {}
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        place: heapless::String<24>,
+        transport: SomeTransport<'static>,
+        wiring: Wiring,
+    ) {
+        match transport.device_type() {
+            DeviceType::Network => {
+                let vector = apic::CARDS + self.cards.len() as u8;
+                if vector < 64 {
+                    self.cards.push(CardSeat {
+                        place,
+                        transport,
+                        vector,
+                        wiring,
+                    });
+                }
+            }
+            DeviceType::EntropySource if self.rng.is_none() => self.rng = Some(transport),
+            _ => {}
+        }
+    }
+}
+
+impl CardSeat {
+    /// The card's Ethernet address.
+    #[must_use]
+    pub fn mac(&self) -> [u8; 6] {
+        core::array::from_fn(|index| self.transport.read_config_space(index).unwrap_or(0))
+    }
+
+    /// Sends the card's interrupts to its vector; after the reset, before the queues are enabled.
+    fn wire(&self) {
+        match &self.wiring {
+            Wiring::Pci(extra) => {
+                if extra.interrupt(self.vector).is_err() {
+                    console!(
+                        "sekisho: the card at {} has no MSI-X: give it vectors=2 or more",
+                        self.place
+                    );
+                }
+            }
+            Wiring::Mmio(place) => apic::route(place.line, self.vector),
+        }
+    }
+
+    fn bell(&self, queue: u16) -> Doorbell {
+        const QUEUE_NOTIFY: usize = 0x50;
+        let (address, width) = match &self.wiring {
+            Wiring::Pci(extra) => (extra.doorbell(queue), DoorbellWidth::Bits16),
+            Wiring::Mmio(place) => (place.address + QUEUE_NOTIFY, DoorbellWidth::Bits32),
+        };
+        let address = NonNull::new(address as *mut u8).expect("a device is never at address 0");
+        // SAFETY: the register of a device that was found, in device memory that stays mapped.
+        unsafe { Doorbell::new(address, width, queue) }
+    }
+}
+
+/// A card's registers, as the driver wants them.
+pub struct Registers(CardSeat);
+
+impl Registers {
+    /// The registers of a card that was found.
+    #[must_use]
+    pub fn new(seat: CardSeat) -> Self {
+        Self(seat)
+    }
+}
+
+impl Device for Registers {
+    fn features(&mut self) -> u64 {
+        self.0.transport.read_device_features()
+    }
+
+    fn set_features(&mut self, features: u64) {
+        self.0.transport.write_driver_features(features);
+    }
+
+    fn status(&self) -> u8 {
+        self.0.transport.get_status().bits() as u8
+    }
+
+    fn set_status(&mut self, status: u8) {
+        self.0
+            .transport
+            .set_status(DeviceStatus::from_bits_retain(status.into()));
+    }
+
+    fn queue_max(&mut self, queue: u16) -> u16 {
+        self.0
+            .transport
+            .max_queue_size(queue)
+            .try_into()
+            .unwrap_or(u16::MAX)
+    }
+
+    fn set_queue(&mut self, queue: u16, size: u16, descriptors: u64, driver: u64, device: u64) {
+        // A reset forgets the vectors, and a queue takes its own when it is enabled.
+        self.0.wire();
+        self.0
+            .transport
+            .queue_set(queue, size.into(), descriptors, driver, device);
+    }
+
+    fn doorbell(&self, queue: u16) -> Doorbell {
+        self.0.bell(queue)
+    }
+
+    fn config_generation(&self) -> u32 {
+        self.0.transport.read_config_generation()
+    }
+
+    fn read_config_u16(&self, offset: usize) -> u16 {
+        self.0.transport.read_config_space(offset).unwrap_or(0)
+    }
+
+    fn read_config_mac(&self) -> [u8; 6] {
+        self.0.mac()
+    }
+}

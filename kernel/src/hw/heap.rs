@@ -1,0 +1,93 @@
+//! Memory: taken at boot, sealed before the first frame.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use sekisho_nic::DmaRegion;
+use talc::TalcCell;
+
+use crate::boot::info::BootInfo;
+use talc::source::Manual;
+
+/// The allocator of boot time.
+struct Heap {
+    cell: TalcCell<Manual>,
+    sealed: AtomicBool,
+    taken: AtomicUsize,
+}
+
+// SAFETY: one processor, and interrupt handlers run no Rust code.
+unsafe impl Sync for Heap {}
+
+#[global_allocator]
+static HEAP: Heap = Heap {
+    cell: TalcCell::new(Manual),
+    sealed: AtomicBool::new(false),
+    taken: AtomicUsize::new(0),
+};
+
+// SAFETY: allocation is Talc's; a sealed heap refuses, which is allowed.
+unsafe impl GlobalAlloc for Heap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        assert!(
+            !self.sealed.load(Ordering::Relaxed),
+            "memory is taken after the start: {layout:?}"
+        );
+        self.taken.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's contract is the same.
+        unsafe { self.cell.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        self.taken.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's contract is the same.
+        unsafe { self.cell.dealloc(at, layout) }
+    }
+}
+
+/// Gives the machine's free memory to the heap. Called once.
+pub fn init(info: &BootInfo) {
+    let free = info.free_memory();
+    // SAFETY: neither the image nor anything of the loader's lies there, and nobody else was given it.
+    let claimed = unsafe {
+        HEAP.cell
+            .claim(free.start as *mut u8, (free.end - free.start) as usize)
+    };
+    assert!(claimed.is_some(), "the machine has no free memory");
+}
+
+/// From here on an allocation is a panic.
+pub fn seal() {
+    HEAP.sealed.store(true, Ordering::Relaxed);
+}
+
+/// Bytes taken now.
+pub fn taken() -> usize {
+    HEAP.taken.load(Ordering::Relaxed)
+}
+
+/// Zeroed memory on page boundaries, for devices to read and write; it is never given back.
+#[must_use]
+pub fn dma(len: usize) -> &'static mut [u8] {
+    let layout = Layout::from_size_align(len.max(1), 4096).expect("a size that memory has");
+    // SAFETY: a fresh allocation of that layout; zeroed below, since Talc does not.
+    unsafe {
+        let at = HEAP.alloc(layout);
+        assert!(
+            !at.is_null(),
+            "not enough memory: {} KiB wanted for the cards' buffers",
+            len / 1024
+        );
+        at.write_bytes(0, len);
+        core::slice::from_raw_parts_mut(at, len)
+    }
+}
+
+/// The same for the network cards' driver.
+#[must_use]
+pub fn region(len: usize) -> DmaRegion {
+    let memory = NonNull::from(dma(len.next_multiple_of(4096)));
+    // SAFETY: fresh, page-aligned, identity-mapped memory that is never given back, and nobody else's.
+    unsafe { DmaRegion::new(memory.cast(), memory.len()) }
+}

@@ -1,0 +1,264 @@
+//! The PCI bus: finding functions, and the parts of a virtio function that `virtio-drivers` keeps to itself.
+
+use alloc::vec::Vec;
+use core::ptr::NonNull;
+
+use virtio_drivers::transport::pci::bus::{
+    BarInfo, Command, ConfigurationAccess, DeviceFunction, DeviceFunctionInfo, HeaderType, PciRoot,
+};
+use virtio_drivers::transport::pci::{PciTransport, virtio_device_type};
+use virtio_drivers::{BufferDirection, Hal, PhysAddr};
+
+use super::port::{read32, write32};
+use super::{apic, heap};
+use crate::boot;
+
+const ADDRESS: u16 = 0xcf8;
+const DATA: u16 = 0xcfc;
+
+/// Configuration space by the ports of PCI 3.0 section 3.2.2.3.2.
+pub struct Ports;
+
+impl Ports {
+    fn select(function: DeviceFunction, register: u8) {
+        let at = u32::from(function.bus) << 16
+            | u32::from(function.device) << 11
+            | u32::from(function.function) << 8
+            | u32::from(register & 0xfc);
+        write32(ADDRESS, 1 << 31 | at);
+    }
+}
+
+impl ConfigurationAccess for Ports {
+    fn read_word(&self, function: DeviceFunction, register: u8) -> u32 {
+        Self::select(function, register);
+        read32(DATA)
+    }
+
+    fn write_word(&mut self, function: DeviceFunction, register: u8, value: u32) {
+        Self::select(function, register);
+        write32(DATA, value);
+    }
+
+    unsafe fn unsafe_clone(&self) -> Self {
+        Self
+    }
+}
+
+/// Memory for the `virtio-drivers` crate: identity-mapped, from the heap.
+pub struct Memory;
+
+// SAFETY: memory is identity-mapped, so physical and virtual addresses are the same; devices from 4 GiB
+// on are reached through the window.
+unsafe impl Hal for Memory {
+    fn dma_alloc(pages: usize, _: BufferDirection) -> (PhysAddr, NonNull<u8>) {
+        let region = heap::dma(pages * virtio_drivers::PAGE_SIZE);
+        let at = NonNull::from(region).cast::<u8>();
+        (at.as_ptr() as PhysAddr, at)
+    }
+
+    unsafe fn dma_dealloc(_: PhysAddr, _: NonNull<u8>, _: usize) -> i32 {
+        0
+    }
+
+    unsafe fn mmio_phys_to_virt(physical: PhysAddr, size: usize) -> NonNull<u8> {
+        let at = boot::map_device(physical, size).expect("the window holds 512 devices");
+        NonNull::new(at as *mut u8).expect("a device is never at address 0")
+    }
+
+    unsafe fn share(buffer: NonNull<[u8]>, _: BufferDirection) -> PhysAddr {
+        buffer.cast::<u8>().as_ptr() as PhysAddr
+    }
+
+    unsafe fn unshare(_: PhysAddr, _: NonNull<[u8]>, _: BufferDirection) {}
+}
+
+/// The bus.
+pub struct Bus {
+    root: PciRoot<Ports>,
+}
+
+/// A virtio function, ready for a driver.
+pub struct VirtioFunction {
+    /// The standard's registers.
+    pub transport: PciTransport,
+    /// The rest.
+    pub extra: Extra,
+}
+
+/// What a fast driver needs beside `virtio-drivers`' transport.
+pub struct Extra {
+    common: usize,
+    notify: usize,
+    multiplier: usize,
+    vectors: Option<NonNull<[u32; 4]>>,
+}
+
+impl Bus {
+    /// The bus, if this machine has one.
+    #[must_use]
+    pub fn find() -> Option<Self> {
+        write32(ADDRESS, 1 << 31);
+        (read32(ADDRESS) == 1 << 31 && read32(DATA) != u32::MAX).then(|| Self {
+            root: PciRoot::new(Ports),
+        })
+    }
+
+    /// All functions, bridges' far sides included, in bus order.
+    #[must_use]
+    pub fn functions(&self) -> Vec<(DeviceFunction, DeviceFunctionInfo)> {
+        const SECONDARY_BUS: u8 = 0x18;
+        let mut found = Vec::new();
+        let mut buses: Vec<u8> = alloc::vec![0];
+        let mut next = 0;
+        while let Some(&bus) = buses.get(next) {
+            next += 1;
+            for (function, info) in self.root.enumerate_bus(bus) {
+                if info.header_type == HeaderType::PciPciBridge {
+                    let behind = (Ports.read_word(function, SECONDARY_BUS) >> 8) as u8;
+                    if behind != 0 && !buses.contains(&behind) {
+                        buses.push(behind);
+                    }
+                }
+                found.push((function, info));
+            }
+        }
+        found
+    }
+
+    /// Opens a virtio function.
+    ///
+    /// # Errors
+    /// What is missing, in words: a legacy-only device has no modern capabilities.
+    pub fn open(
+        &mut self,
+        function: DeviceFunction,
+    ) -> Result<VirtioFunction, virtio_drivers::transport::pci::VirtioPciError> {
+        // Sizing a BAR while it is decoded makes an emulator rebuild its memory map each time.
+        self.root.set_command(function, Command::empty());
+        let transport = PciTransport::new::<Memory, _>(&mut self.root, function);
+        let extra = transport.is_ok().then(|| self.extra(function)).flatten();
+        self.root.set_command(
+            function,
+            Command::MEMORY_SPACE | Command::BUS_MASTER | Command::INTERRUPT_DISABLE,
+        );
+        let transport = transport?;
+        let extra =
+            extra.ok_or(virtio_drivers::transport::pci::VirtioPciError::MissingCommonConfig)?;
+        Ok(VirtioFunction { transport, extra })
+    }
+
+    /// Reads the capabilities once more for what the crate does not give (virtio 1.2 section 4.1.4).
+    fn extra(&mut self, function: DeviceFunction) -> Option<Extra> {
+        const VENDOR: u8 = 0x09;
+        const MSIX: u8 = 0x11;
+        const COMMON: u8 = 1;
+        const NOTIFY: u8 = 2;
+        let read = |at: u8| Ports.read_word(function, at);
+        let capabilities: Vec<_> = self
+            .root
+            .capabilities(function)
+            .map(|c| (c.id, c.offset, c.private_header))
+            .collect();
+        let (mut common, mut notify, mut msix) = (None, None, None);
+        for (id, at, header) in capabilities {
+            match (id, (header >> 8) as u8) {
+                (VENDOR, COMMON) if common.is_none() => {
+                    common = Some((read(at + 4) as u8, read(at + 8)))
+                }
+                (VENDOR, NOTIFY) if notify.is_none() => {
+                    notify = Some((read(at + 4) as u8, read(at + 8), read(at + 16)))
+                }
+                (MSIX, _) => msix = Some((at, header, read(at + 4))),
+                _ => {}
+            }
+        }
+        let common = self.address(function, common?.0, common?.1, 64)?;
+        let (bar, offset, multiplier) = notify?;
+        let notify = self.address(function, bar, offset, 4096)?;
+        let vectors = msix.and_then(|(at, control, table)| {
+            let entries = usize::from(control & 0x7ff) + 1;
+            let address = self.address(function, (table & 7) as u8, table & !7, 16 * entries)?;
+            Ports.write_word(
+                function,
+                at,
+                u32::from(control | 0x8000) << 16 | read(at) & 0xffff,
+            );
+            NonNull::new(address as *mut [u32; 4])
+        });
+        Some(Extra {
+            common,
+            notify,
+            multiplier: multiplier as usize,
+            vectors,
+        })
+    }
+
+    fn address(
+        &mut self,
+        function: DeviceFunction,
+        bar: u8,
+        offset: u32,
+        len: usize,
+    ) -> Option<usize> {
+        match self.root.bar_info(function, bar).ok()?? {
+            BarInfo::Memory { address, .. } if address != 0 => {
+                boot::map_device(address + u64::from(offset), len)
+            }
+            BarInfo::Memory { .. } | BarInfo::IO { .. } => None,
+        }
+    }
+}
+
+impl Extra {
+    /// Sends the interrupts of configuration changes and of the first two queues to one vector.
+    ///
+    /// # Errors
+    /// The card has no MSI-X.
+    pub fn interrupt(&self, vector: u8) -> Result<(), NoMsix> {
+        const CONFIG: usize = 16;
+        const QUEUE_SELECT: usize = 22;
+        const QUEUE: usize = 26;
+        let table = self.vectors.ok_or(NoMsix)?;
+        let (address, data) = apic::message(vector);
+        // SAFETY: the first entry of the card's MSI-X table (PCI 3.0 section 6.8.2) and the common
+        // configuration (virtio 1.2 section 4.1.4.3), both in mapped device memory.
+        unsafe {
+            let entry = table.as_ptr().cast::<u32>();
+            entry.write_volatile(address as u32);
+            entry.add(1).write_volatile((address >> 32) as u32);
+            entry.add(2).write_volatile(data);
+            entry.add(3).write_volatile(0);
+            let register = |at: usize| (self.common + at) as *mut u16;
+            register(CONFIG).write_volatile(0);
+            for queue in 0..2 {
+                register(QUEUE_SELECT).write_volatile(queue);
+                register(QUEUE).write_volatile(0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a queue's doorbell is.
+    #[must_use]
+    pub fn doorbell(&self, queue: u16) -> usize {
+        const QUEUE_SELECT: usize = 22;
+        const NOTIFY_OFFSET: usize = 30;
+        // SAFETY: the common configuration, in mapped device memory.
+        let offset = unsafe {
+            ((self.common + QUEUE_SELECT) as *mut u16).write_volatile(queue);
+            ((self.common + NOTIFY_OFFSET) as *const u16).read_volatile()
+        };
+        self.notify + usize::from(offset) * self.multiplier
+    }
+}
+
+/// A card without MSI-X.
+#[derive(Clone, Copy, Debug)]
+pub struct NoMsix;
+
+/// Whether a function is a virtio device, and which.
+#[must_use]
+pub fn kind(info: &DeviceFunctionInfo) -> Option<virtio_drivers::transport::DeviceType> {
+    virtio_device_type(info)
+}

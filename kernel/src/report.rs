@@ -1,0 +1,49 @@
+//! What people read on the console.
+
+use sekisho_engine::counters::Counters;
+use sekisho_engine::verdict::DropReason;
+use sekisho_kernel::boot::info::{BootInfo, Protocol};
+use sekisho_kernel::console;
+use sekisho_kernel::hw::clock;
+
+/// The first line.
+pub fn greeting(info: &BootInfo, (source, hz): (clock::Source, u64)) {
+    let protocol = match info.protocol {
+        Protocol::Pvh => "PVH",
+        Protocol::Multiboot2 => "Multiboot2",
+    };
+    let source = match source {
+        clock::Source::Hypervisor => "told by the hypervisor",
+        clock::Source::Pit => "measured by the PIT",
+        clock::Source::PmTimer => "measured by the ACPI timer",
+    };
+    console!(
+        "sekisho {}: booted by {protocol}, {} MiB of memory, clock {} MHz {source}",
+        env!("CARGO_PKG_VERSION"),
+        info.memory_bytes().div_ceil(1 << 20),
+        hz / 1_000_000
+    );
+}
+
+/// The line that says that packets are forwarded from now on.
+pub fn ready() {
+    console!("sekisho: ready after {} ms", clock::now_us() / 1000);
+}
+
+/// All counters that are not zero.
+pub fn counters(counters: &Counters) {
+    console!(
+        "counters: received {} forwarded {} local {} held {} dropped {}",
+        counters.received(),
+        counters.forwarded(),
+        counters.local(),
+        counters.held(),
+        counters.dropped()
+    );
+    for reason in DropReason::ALL {
+        let count = counters.drops(*reason);
+        if count > 0 {
+            console!("counters: drop {} {count}", reason.name());
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The wire: buffers from card to card, and nothing else.
+//!
+//! It shows what the machine and the driver cost without the engine. It is no
+//! firewall, and no image contains it. What comes in by the first card leaves by
+//! the second as it is, and the other way round: both sides are one segment.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use sekisho_kernel::hw::{apic, cards, clock, heap};
+use sekisho_kernel::net::{BURST, Net, POLL_US};
+use sekisho_kernel::{boot, console};
+
+/// Ring 3 begins here.
+#[unsafe(no_mangle)]
+extern "C" fn kernel_main() -> ! {
+    let info = boot::info();
+    apic::init();
+    clock::calibrate().expect("a timer to measure the clock by");
+    heap::init(info);
+    let devices = cards::find(info.words());
+    let memory = info.memory_bytes() as usize;
+    let mut net = match Net::bring_up(devices.cards, memory) {
+        Ok(net) if net.cards.len() == 2 => net,
+        Ok(_) => panic!("the wire has two ends: give it two cards"),
+        Err(error) => panic!("{error}"),
+    };
+    heap::seal();
+    console!("sekisho-wire: ready");
+    run(&mut net)
+}
+
+fn run(net: &mut Net) -> ! {
+    let mut busy = clock::now_us();
+    loop {
+        let moved = carry(net, 0, 1) + carry(net, 1, 0);
+        net.turn();
+        let now = clock::now_us();
+        if moved > 0 {
+            busy = now;
+        } else if now - busy > POLL_US {
+            net.sleep(None);
+            busy = clock::now_us();
+        }
+    }
+}
+
+fn carry(net: &mut Net, from: usize, to: usize) -> usize {
+    let mut moved = 0;
+    while moved < BURST
+        && let Some(received) = net.cards[from].receive()
+    {
+        moved += 1;
+        if let Ok(packet) = received {
+            // A full ring drops the packet, whose buffers are free again.
+            let _ = net.cards[to].transmit(packet);
+        }
+    }
+    moved
+}
