@@ -185,6 +185,18 @@ pub enum RxError {
     Device(DeviceFault),
 }
 
+impl From<FrameFault> for RxError {
+    fn from(fault: FrameFault) -> Self {
+        Self::Frame(fault)
+    }
+}
+
+impl From<DeviceFault> for RxError {
+    fn from(fault: DeviceFault) -> Self {
+        Self::Device(fault)
+    }
+}
+
 /// Why a card cannot be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartError {

@@ -24,20 +24,25 @@ impl<D: Device> Card<D> {
             return None;
         }
         match self.take_frame() {
-            Ok(None) => None,
-            Ok(Some(Ok(packet))) => {
+            Ok(packet) => {
+                let packet = packet?;
                 self.counters.rx_frames += 1;
                 self.counters.rx_bytes += packet.total_len() as u64;
                 Some(Ok(packet))
             }
-            Ok(Some(Err(fault))) => {
-                self.counters.rx_dropped[fault as usize] += 1;
-                Some(Err(RxError::Frame(fault)))
+            Err(error) => {
+                self.note(error);
+                Some(Err(error))
             }
-            Err(fault) => {
-                self.fail(fault);
-                Some(Err(RxError::Device(fault)))
-            }
+        }
+    }
+
+    /// Counts a dropped frame, or takes the card down.
+    #[cold]
+    fn note(&mut self, error: RxError) {
+        match error {
+            RxError::Frame(fault) => self.counters.rx_dropped[fault as usize] += 1,
+            RxError::Device(fault) => self.fail(fault),
         }
     }
 
@@ -71,15 +76,16 @@ impl<D: Device> Card<D> {
         }
     }
 
-    /// One frame off the ring: the outer error is the device's, the inner the frame's.
+    /// One frame off the ring.
     #[inline]
-    fn take_frame(&mut self) -> Result<Option<Result<Packet, FrameFault>>, DeviceFault> {
+    fn take_frame(&mut self) -> Result<Option<Packet>, RxError> {
         let Some(used) = self.receive.pop()? else {
             return Ok(None);
         };
         let filled = self.checked_len(used)?;
         if usize::from(filled) < HEADER_BYTES {
-            return Err(self.lost(used, DeviceFault::LengthUnderHeader { len: used.len }));
+            let fault = DeviceFault::LengthUnderHeader { len: used.len };
+            return Err(self.lost(used, fault).into());
         }
         let mut packet = Packet::start(self.pool, used.chain.first, filled);
         let header = *packet.header_mut();
@@ -89,7 +95,8 @@ impl<D: Device> Card<D> {
                 self.take_parts(&mut packet, buffers)?;
             }
         }
-        Ok(Some(self.checked_frame(packet, &header)))
+        self.check_frame(&mut packet, &header)?;
+        Ok(Some(packet))
     }
 
     /// The further buffers of a frame that lies in `buffers` of them.
@@ -144,13 +151,13 @@ impl<D: Device> Card<D> {
         fault
     }
 
-    /// The packet, when its lengths and its header make sense.
+    /// Checks a packet's lengths and its header, and takes over what the header says.
     #[inline]
-    fn checked_frame(
+    fn check_frame(
         &self,
-        mut packet: Packet,
+        packet: &mut Packet,
         header: &[u8; HEADER_BYTES],
-    ) -> Result<Packet, FrameFault> {
+    ) -> Result<(), FrameFault> {
         if packet.head().len() < ETHERNET_BYTES {
             return Err(FrameFault::Runt);
         }
@@ -161,6 +168,6 @@ impl<D: Device> Card<D> {
         }
         let offload = Offload::parse(header, packet.head().len(), self.accepted.allowed())?;
         packet.set_offload(offload);
-        Ok(packet)
+        Ok(())
     }
 }
