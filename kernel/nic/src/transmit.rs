@@ -49,19 +49,25 @@ impl<D: Device> Card<D> {
         if let Err(error) = self.check(&packet) {
             return Err(Refused { packet, error });
         }
-        if matches!(packet.offload().checksum, Checksum::Partial { .. })
-            && !self.accepted.has(feature::CSUM)
-        {
-            packet.complete_checksum();
+        match packet.offload().checksum {
+            Checksum::None | Checksum::Valid => packet.header_mut().fill(0),
+            Checksum::Partial { .. } => self.leave_checksum(&mut packet),
         }
-        let header = packet.offload().header(packet.head());
-        *packet.header_mut() = header;
         self.counters.tx_frames += 1;
         self.counters.tx_bytes += packet.total_len() as u64;
         let chain = packet.into_chain();
         self.transmit
             .push(chain, self.pool.pieces(chain), Access::Read);
         Ok(())
+    }
+
+    /// Hands a partial checksum to the card, or completes it when the card cannot.
+    fn leave_checksum(&self, packet: &mut Packet) {
+        if !self.accepted.has(feature::CSUM) {
+            packet.complete_checksum();
+        }
+        let header = packet.offload().header(packet.head());
+        *packet.header_mut() = header;
     }
 
     /// Sends a copy of `frame`, which starts with its Ethernet header.
