@@ -80,27 +80,47 @@ impl Program {
     /// When none came within `limit`, with all that it printed instead.
     #[track_caller]
     pub fn wait_for(&self, wanted: impl Fn(&str) -> bool, limit: Duration) -> String {
+        self.wait_for_nth(wanted, 0, limit)
+    }
+
+    /// The same for the line after the first `before` of its kind.
+    ///
+    /// # Panics
+    /// When it did not come within `limit`, with all that it printed instead.
+    #[track_caller]
+    pub fn wait_for_nth(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+        before: usize,
+        limit: Duration,
+    ) -> String {
+        let find = |lines: &[String]| {
+            lines
+                .iter()
+                .filter(|line| wanted(line))
+                .nth(before)
+                .cloned()
+        };
         let lines = self.output.lines();
         let (lines, _) = self
             .output
             .grown
-            .wait_timeout_while(lines, limit, |lines| !lines.iter().any(|line| wanted(line)))
+            .wait_timeout_while(lines, limit, |lines| find(lines).is_none())
             .expect("no reader panics");
-        match lines.iter().find(|line| wanted(line)) {
-            Some(line) => line.clone(),
-            None => panic!(
+        find(&lines).unwrap_or_else(|| {
+            panic!(
                 "`{}` did not print what was awaited within {limit:?}; it printed:\n{}",
                 self.title,
                 lines.join("\n")
-            ),
-        }
+            )
+        })
     }
 
-    /// Sends it SIGINT, by which most programs print their summary and leave.
-    pub fn interrupt(&self) {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
-        // It may have ended by itself, which is as good.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+        // It may have ended by itself; whoever waits for what the signal brings will notice.
+        let _ = rustix::process::kill_process(pid, signal);
     }
 
     /// Waits for its end.
