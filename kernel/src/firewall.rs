@@ -1,12 +1,11 @@
 //! The loop: cards, engine, services, in turn, without end.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use sekisho_config::Config;
 use sekisho_engine::conntrack::Sizing;
 use sekisho_engine::engine::{Engine, Seat, Secrets};
-use sekisho_engine::frame::Frame;
+use sekisho_engine::frame::{Checksum, Frame};
 use sekisho_engine::interface::Link;
 use sekisho_engine::output::Output;
 use sekisho_engine::verdict::{DropReason, Egress, HOLD_SLOTS, HoldSlot, Verdict};
@@ -15,15 +14,21 @@ use sekisho_kernel::console;
 use sekisho_kernel::hw::{clock, entropy::Random};
 use sekisho_kernel::net::{BURST, Net, POLL_US, from_card, to_card};
 use sekisho_nic::{Offload, Packet, RxError};
+use sekisho_services::datagram::Trust;
+use sekisho_services::{Action, Services};
 
+use crate::journal::Journal;
 use crate::seating::link_of;
 
 /// The machine at work.
 pub struct Firewall {
     net: Net,
     engine: Engine,
+    services: Services,
+    /// When the services have something to do by themselves, in microseconds.
+    services_due: u64,
     random: Random,
-    names: Vec<String>,
+    journal: Journal,
     held: [Option<Packet>; HOLD_SLOTS],
     links: Vec<Link>,
 }
@@ -47,11 +52,16 @@ impl Firewall {
             flows: [random.word(), random.word()],
             neighbors: random.word(),
         };
+        let macs: Vec<_> = seats.iter().map(|seat| seat.mac).collect();
+        let services = Services::new(config, &macs, || random.word());
+        let journal = Journal::new(config);
         Self {
             net,
             engine: Engine::new(config, seats, Sizing::for_memory(memory_bytes), secrets),
+            services,
+            services_due: 0,
             random,
-            names: config.zones.iter().map(|zone| zone.name.clone()).collect(),
+            journal,
             held: [const { None }; HOLD_SLOTS],
             links: seats.iter().map(|seat| seat.link).collect(),
         }
@@ -63,14 +73,18 @@ impl Firewall {
         loop {
             let cards = 0..self.net.cards.len();
             let moved: usize = cards.map(|index| self.receive(index)).sum();
+            let now = clock::now_us();
+            if now >= self.services_due {
+                self.serve(Instant::from_micros(now));
+            }
             self.poll();
             self.net.turn();
-            let now = clock::now_us();
             if moved > 0 {
                 busy = now;
             } else if now - busy > POLL_US {
-                self.net
-                    .sleep(self.engine.next_deadline().map(Instant::as_micros));
+                let engine = self.engine.next_deadline().map(Instant::as_micros);
+                let until = engine.map_or(self.services_due, |due| due.min(self.services_due));
+                self.net.sleep(Some(until));
                 self.follow_links();
                 busy = clock::now_us();
             }
@@ -97,11 +111,15 @@ impl Firewall {
             match received {
                 Ok(packet) => {
                     let tick = self.tick();
-                    self.judge(packet, |engine, frame| engine.receive(zone, frame, tick));
+                    if let Some(packet) =
+                        self.judge(packet, |engine, frame| engine.receive(zone, frame, tick))
+                    {
+                        self.deliver(zone, &packet, tick.now);
+                    }
                 }
                 Err(RxError::Frame(_)) => self.engine.refused_by_card(zone),
                 Err(RxError::Device(fault)) => {
-                    let name = &self.names[index];
+                    let name = self.journal.zone(zone);
                     console!("sekisho: {name}: the card is out of use: {fault}");
                 }
             }
@@ -109,11 +127,12 @@ impl Firewall {
         moved
     }
 
+    /// Does what the engine says of a frame; gives it back if it is for the box itself.
     fn judge(
         &mut self,
         mut packet: Packet,
         decide: impl FnOnce(&mut Engine, &mut Frame<'_>) -> Verdict,
-    ) {
+    ) -> Option<Packet> {
         let offload = from_card(packet.offload());
         let mut frame = Frame {
             total_len: packet.total_len(),
@@ -128,7 +147,55 @@ impl Firewall {
         match verdict {
             Verdict::Forward(egress) | Verdict::Answer(egress) => self.transmit(&egress, packet),
             Verdict::Held(slot) => self.held[slot.index()] = Some(packet),
-            Verdict::Local | Verdict::Absorbed | Verdict::Fragmented(_) | Verdict::Drop(_) => {}
+            Verdict::Local => return Some(packet),
+            Verdict::Absorbed | Verdict::Fragmented(_) | Verdict::Drop(_) => {}
+        }
+        None
+    }
+
+    /// Hands a frame to the services; they are looked after in the loop's next turn.
+    fn deliver(&mut self, zone: ZoneId, packet: &Packet, now: Instant) {
+        let trust = match from_card(packet.offload()).checksum {
+            Checksum::Complete => Trust::Verify,
+            Checksum::Verified | Checksum::Partial { .. } => Trust::Verified,
+        };
+        self.services.receive(zone, packet.head(), trust, now);
+        self.services_due = 0;
+    }
+
+    /// Lets the services do what they have to.
+    fn serve(&mut self, now: Instant) {
+        while let Some(action) = self.services.poll(now) {
+            self.act(action);
+        }
+        let due = self.services.next_deadline(now);
+        self.services_due = due.map_or(u64::MAX, Instant::as_micros);
+    }
+
+    fn act(&mut self, action: Action) {
+        self.journal
+            .service(&action, Instant::from_micros(clock::now_us()));
+        match action {
+            Action::SendDirectly(zone, mut frame) => {
+                // A full outbox loses it, as a full wire would: clients and servers ask again.
+                let _ = self.engine.send_dhcp(zone, &mut frame);
+            }
+            Action::SendThrough(frame) => {
+                if let Some(packet) = self.net.pool.packet(&frame, Offload::NONE) {
+                    let tick = self.tick();
+                    self.judge(packet, |engine, frame| engine.receive_own(frame, tick));
+                }
+            }
+            Action::Bound(zone, lease) => {
+                self.engine
+                    .set_address(zone, Some(lease.address), lease.gateway);
+                self.engine.set_link(zone, self.links[zone.index()]);
+            }
+            Action::Lost(zone) | Action::Overlap(zone, ..) => {
+                self.engine.set_address(zone, None, None);
+                self.engine.set_link(zone, self.links[zone.index()]);
+            }
+            Action::Served(..) => {}
         }
     }
 
@@ -152,7 +219,7 @@ impl Firewall {
                     continue;
                 }
                 Some(Output::Log(record)) => {
-                    console!("log: {record:?}");
+                    self.journal.decision(&record, tick.now);
                     continue;
                 }
                 Some(Output::Resume { slot }) => Wait::Over(slot),
@@ -190,12 +257,16 @@ impl Firewall {
                 continue;
             };
             if core::mem::replace(&mut self.links[index], link) != link {
-                let name = &self.names[index];
-                match link {
-                    Link::Up => console!("sekisho: {name}: link up"),
-                    Link::Down => console!("sekisho: {name}: link down"),
+                let up = link == Link::Up;
+                let state = if up { "up" } else { "down" };
+                console!("sekisho: {}: link {state}", self.journal.zone(zone));
+                let now = Instant::from_micros(clock::now_us());
+                self.services.set_link(zone, up, now);
+                self.services_due = 0;
+                // Behind a cable that was out, the segment may be another one: DHCP looks first.
+                if !up || self.services.is_settled(zone) {
+                    self.engine.set_link(zone, link);
                 }
-                self.engine.set_link(zone, link);
             }
         }
     }

@@ -10,6 +10,8 @@ mod configuration;
 #[forbid(unsafe_code)]
 mod firewall;
 #[forbid(unsafe_code)]
+mod journal;
+#[forbid(unsafe_code)]
 mod report;
 #[forbid(unsafe_code)]
 mod seating;
@@ -44,6 +46,7 @@ extern "C" fn kernel_main() -> ! {
     let firewall =
         firewall::Firewall::new(&config, net, &seats, random, info.memory_bytes() as usize);
     heap::seal();
+    report::addresses(&config);
     report::ready();
     firewall.run()
 }

@@ -1,7 +1,7 @@
 //! What people read on the console.
 
-use sekisho_engine::counters::Counters;
-use sekisho_engine::verdict::DropReason;
+use sekisho_config::Config;
+use sekisho_config::model::Addressing;
 use sekisho_kernel::boot::info::{BootInfo, Protocol};
 use sekisho_kernel::console;
 use sekisho_kernel::hw::clock;
@@ -30,20 +30,22 @@ pub fn ready() {
     console!("sekisho: ready after {} ms", clock::now_us() / 1000);
 }
 
-/// All counters that are not zero.
-pub fn counters(counters: &Counters) {
-    console!(
-        "counters: received {} forwarded {} local {} held {} dropped {}",
-        counters.received(),
-        counters.forwarded(),
-        counters.local(),
-        counters.held(),
-        counters.dropped()
-    );
-    for reason in DropReason::ALL {
-        let count = counters.drops(*reason);
-        if count > 0 {
-            console!("counters: drop {} {count}", reason.name());
+/// The zones' fixed addresses, and those that are still to come.
+pub fn addresses(config: &Config) {
+    for zone in &config.zones {
+        match zone.address {
+            Addressing::Static {
+                address,
+                gateway: Some(gateway),
+            } => console!(
+                "sekisho: {}: address {address}, gateway {gateway}",
+                zone.name
+            ),
+            Addressing::Static {
+                address,
+                gateway: None,
+            } => console!("sekisho: {}: address {address}", zone.name),
+            Addressing::Dhcp => console!("sekisho: {}: asking for an address by DHCP", zone.name),
         }
     }
 }

@@ -13,6 +13,8 @@ use sekisho_kernel::hw::cards::{CardSeat, Devices, Registers};
 use sekisho_kernel::net::Net;
 use sekisho_nic::{Accepted, Card, feature};
 
+use crate::journal::Mac;
+
 /// Gives each zone its card and brings the cards up, in the order of the zones.
 ///
 /// # Errors
@@ -40,7 +42,7 @@ pub fn seat(
         seats.push(seat.ok_or_else(|| missing(zone, there))?);
     }
     if let Some(extra) = cards.iter().flatten().next() {
-        let mac = mac_text(extra.mac());
+        let mac = Mac(extra.mac());
         return Err(format!(
             "sekisho: {there} cards for {} zones: the card {mac} at {} belongs to no zone; give it one, or take it out",
             config.zones.len(),
@@ -57,7 +59,7 @@ pub fn seat(
         console!(
             "sekisho: {}: card {} at {}, link {}, {}",
             config.zones[index].name,
-            mac_text(mac),
+            Mac(mac),
             places[index],
             match link {
                 Link::Up => "up",
@@ -80,7 +82,7 @@ fn is_wanted(zone: &Zone, index: usize, card: Option<&CardSeat>) -> bool {
 
 fn missing(zone: &Zone, there: usize) -> String {
     let which = match zone.card {
-        Wanted::Mac(mac) => format!("with the address {}", mac_text(mac)),
+        Wanted::Mac(mac) => format!("with the address {}", Mac(mac)),
         Wanted::Slot(slot) => format!("in slot {slot}"),
     };
     format!(
@@ -106,10 +108,4 @@ fn offloads(accepted: Accepted) -> &'static str {
         (true, false) => "checksums passed through",
         (false, false) => "no offloads",
     }
-}
-
-/// An Ethernet address as people write it.
-pub fn mac_text(mac: [u8; 6]) -> String {
-    let [a, b, c, d, e, f] = mac;
-    format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
 }

@@ -105,7 +105,8 @@ pub struct Answer {
     /// Send ICMP errors (time exceeded, unreachable, fragmentation needed) into the zone (key `"errors"`).
     /// Fragmentation needed about a flow that exists is always sent, else path MTU discovery breaks.
     pub errors: bool,
-    /// Refuse closed TCP ports with a RST and what a rule rejects with ICMP 3/13 (key `"refuse"`).
+    /// Refuse what comes to closed ports of the firewall's own address: TCP with a RST, all else with ICMP 3/3
+    /// (key `"refuse"`). A rule that says `reject` always answers.
     pub refuse: bool,
 }
 

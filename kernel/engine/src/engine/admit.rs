@@ -197,6 +197,7 @@ impl Engine {
             ..packet.key
         };
         let decision = match way.entry {
+            Entry::Routed if self.is_own_renewal(packet, way.egress) => return Ok(()),
             Entry::Routed => self.policy.decide(&inside, to),
             Entry::Forward(decision) => decision,
             Entry::Mapping => return Ok(()),

@@ -7,6 +7,7 @@ use crate::icmp;
 use crate::interface::{Dhcp, Interfaces};
 use crate::key::{Protocol, Side};
 use crate::packet::{Content, Packet};
+use crate::parse::{Parsed, parse};
 use crate::verdict::{DropReason, Egress, Verdict};
 use crate::{Tick, ZoneId};
 
@@ -115,6 +116,47 @@ impl Engine {
             Dhcp::Server => to == DHCP_SERVER && ours,
             Dhcp::Silent => false,
         }
+    }
+
+    /// Sends a DHCP message of the box as it is, to a host that may have no address yet, or none that we know.
+    ///
+    /// It is the one packet that leaves without a look into the rules, so it must be what it says:
+    /// a zone with a DHCP role, that role's UDP ports, and our own address or none as the source.
+    pub fn send_dhcp(&mut self, zone: ZoneId, bytes: &mut [u8]) -> bool {
+        let Some(interface) = self.interfaces.get(zone) else {
+            return false;
+        };
+        let (role, own) = (interface.dhcp, interface.own());
+        let Ok(Parsed::Ip(packet)) = parse(&Frame::whole(bytes), Side::OWN) else {
+            return false;
+        };
+        let ports = (packet.key.src.port, packet.key.dst.port);
+        let is_role = match role {
+            Dhcp::Client => ports == (DHCP_CLIENT, DHCP_SERVER),
+            Dhcp::Server => ports == (DHCP_SERVER, DHCP_CLIENT),
+            Dhcp::Silent => false,
+        };
+        let src = packet.key.src.address.as_v4();
+        let is_ours = src.is_some_and(|src| src.is_unspecified() || Some(src) == own);
+        packet.key.protocol == Protocol::UDP
+            && is_role
+            && is_ours
+            && self.outbox.push(zone, |out| {
+                out.get_mut(..bytes.len())?.copy_from_slice(bytes);
+                Some(bytes.len())
+            })
+    }
+
+    /// Whether a packet of the box itself is its DHCP client's to the server that granted the lease (RFC 2131 section 4.4.5).
+    pub(super) fn is_own_renewal(&self, packet: &Packet, egress: ZoneId) -> bool {
+        let ports = (packet.key.src.port, packet.key.dst.port);
+        packet.key.side == Side::OWN
+            && packet.key.protocol == Protocol::UDP
+            && ports == (DHCP_CLIENT, DHCP_SERVER)
+            && self
+                .interfaces
+                .get(egress)
+                .is_some_and(|interface| interface.dhcp == Dhcp::Client)
     }
 
     /// A packet to one of our own addresses that belongs to no flow, forward or mapping.
