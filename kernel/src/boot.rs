@@ -4,10 +4,12 @@
 //! loader says, fills page tables and descriptor tables, and names where ring 3
 //! begins. After that ring 0 is the assembly stubs of `entry.s` alone.
 //!
+//! * [`acpi`]: where the power switch is.
 //! * [`info`]: PVH's and Multiboot2's information, in one form.
 //! * [`paging`]: what may be read, written and executed.
 //! * [`tables`]: segments, ports, interrupts.
 
+pub mod acpi;
 pub mod info;
 mod paging;
 mod tables;
@@ -17,6 +19,7 @@ use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use acpi::Acpi;
 use info::BootInfo;
 
 global_asm!(
@@ -65,6 +68,7 @@ static TASK: Early<tables::TaskState> = Early::new();
 #[unsafe(link_section = ".ring0")]
 static GATES: Early<tables::Gates> = Early::new();
 static INFO: Early<BootInfo> = Early::new();
+static ACPI: Early<Option<Acpi>> = Early::new();
 static HANDOVER: Early<Handover> = Early::new();
 
 /// What the last instructions of ring 0 need.
@@ -131,6 +135,10 @@ extern "C" fn prepare(protocol: u32, info: usize) -> *const Handover {
         let task = (*TASK.0.get()).assume_init_mut();
         task.fill(&raw const boot_stack_top as u64);
         PORTS.iter().for_each(|ports| task.open(ports.clone()));
+        let acpi = (*ACPI.0.get()).write(acpi::find(boot.rsdp));
+        if let Some(acpi) = acpi {
+            acpi.ports().for_each(|ports| task.open(ports));
+        }
         let segments = (*SEGMENTS.0.get()).assume_init_mut();
         segments.fill(task);
         segments.load();
@@ -171,15 +179,69 @@ pub fn info() -> &'static BootInfo {
     unsafe { (*INFO.0.get()).assume_init_ref() }
 }
 
+/// What ACPI says of the power switch, if the machine has one.
+pub fn acpi() -> Option<&'static Acpi> {
+    // SAFETY: written by `prepare` before ring 3 began, and never again.
+    unsafe { (*ACPI.0.get()).assume_init_ref().as_ref() }
+}
+
 /// Takes and clears a vector's flag.
 pub fn take_pending(vector: u8) -> bool {
     let flag = &SHARED.pending[usize::from(vector)];
     flag.load(Ordering::Relaxed) != 0 && flag.swap(0, Ordering::Relaxed) != 0
 }
 
-/// The registers at the last fault, in the order of `entry.s`.
-pub fn fault_registers() -> [u64; 23] {
-    core::array::from_fn(|index| SHARED.fault[index].load(Ordering::Relaxed))
+/// A fault, as ring 0 noted it.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// RAX, RBX, RCX, RDX, RSI, RDI, RBP, R8 to R15.
+    pub registers: [u64; 15],
+    /// Which exception (Intel SDM volume 3, section 6.3.1).
+    pub vector: u64,
+    /// The processor's error code, 0 where there is none.
+    pub error: u64,
+    /// Where it happened.
+    pub rip: u64,
+    /// RFLAGS.
+    pub flags: u64,
+    /// The stack.
+    pub rsp: u64,
+    /// The address that was touched, for page faults.
+    pub address: u64,
+}
+
+/// The last fault; the order is that of `entry.s`.
+pub fn fault() -> Fault {
+    let word = |index: usize| SHARED.fault[index].load(Ordering::Relaxed);
+    Fault {
+        registers: core::array::from_fn(word),
+        vector: word(15),
+        error: word(16),
+        rip: word(17),
+        flags: word(19),
+        rsp: word(20),
+        address: word(21),
+    }
+}
+
+/// Whether an address lies in the program's text.
+pub fn is_text(address: u64) -> bool {
+    paging::text().contains(&address)
+}
+
+/// An address that ring 3 may not touch, for a test.
+pub fn ring0_address() -> u64 {
+    &raw const TABLES as u64
+}
+
+/// The words on the program's stack from a stack pointer on; none if it points elsewhere.
+pub fn stack_words(rsp: u64) -> impl Iterator<Item = u64> {
+    let stack = paging::stack();
+    let first = rsp.max(stack.start).next_multiple_of(8);
+    (first..stack.end).step_by(8).map(|at| {
+        // SAFETY: the program's own stack, mapped for good; nobody else runs.
+        unsafe { (at as *const u64).read_volatile() }
+    })
 }
 
 /// Ends everything: the processor meets a fault that it cannot deliver, and the machine restarts.

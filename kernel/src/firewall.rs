@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use sekisho_config::Config;
+use sekisho_config::model::Zone;
 use sekisho_engine::conntrack::Sizing;
 use sekisho_engine::engine::{Engine, Seat, Secrets};
 use sekisho_engine::frame::{Checksum, Frame};
@@ -10,15 +11,17 @@ use sekisho_engine::interface::Link;
 use sekisho_engine::output::Output;
 use sekisho_engine::verdict::{DropReason, Egress, HOLD_SLOTS, HoldSlot, Verdict};
 use sekisho_engine::{Instant, Tick, ZoneId};
-use sekisho_kernel::console;
-use sekisho_kernel::hw::{clock, entropy::Random};
+use sekisho_kernel::hw::{apic, clock, entropy::Random, power};
 use sekisho_kernel::net::{BURST, Net, POLL_US, from_card, to_card};
+use sekisho_kernel::{boot, console};
 use sekisho_nic::{Offload, Packet, RxError};
 use sekisho_services::datagram::Trust;
 use sekisho_services::{Action, Services};
 
 use crate::journal::Journal;
+use crate::prompt::{Command, Prompt};
 use crate::seating::link_of;
+use crate::{LOOK_US, leave, report};
 
 /// The machine at work.
 pub struct Firewall {
@@ -29,6 +32,8 @@ pub struct Firewall {
     services_due: u64,
     random: Random,
     journal: Journal,
+    zones: Vec<Zone>,
+    prompt: Prompt,
     held: [Option<Packet>; HOLD_SLOTS],
     links: Vec<Link>,
 }
@@ -62,6 +67,8 @@ impl Firewall {
             services_due: 0,
             random,
             journal,
+            zones: config.zones.clone(),
+            prompt: Prompt::default(),
             held: [const { None }; HOLD_SLOTS],
             links: seats.iter().map(|seat| seat.link).collect(),
         }
@@ -70,6 +77,7 @@ impl Firewall {
     /// Forwards for ever.
     pub fn run(mut self) -> ! {
         let mut busy = clock::now_us();
+        let mut look = busy;
         loop {
             let cards = 0..self.net.cards.len();
             let moved: usize = cards.map(|index| self.receive(index)).sum();
@@ -79,13 +87,17 @@ impl Firewall {
             }
             self.poll();
             self.net.turn();
+            if now >= look || boot::take_pending(apic::SERIAL) {
+                look = now + LOOK_US;
+                self.follow_links();
+                self.obey();
+            }
             if moved > 0 {
                 busy = now;
             } else if now - busy > POLL_US {
                 let engine = self.engine.next_deadline().map(Instant::as_micros);
-                let until = engine.map_or(self.services_due, |due| due.min(self.services_due));
-                self.net.sleep(Some(until));
-                self.follow_links();
+                let due = engine.map_or(self.services_due, |due| due.min(self.services_due));
+                self.net.sleep(due.min(look));
                 busy = clock::now_us();
             }
         }
@@ -248,6 +260,38 @@ impl Firewall {
                 }
             }
         }
+    }
+
+    /// Does what is typed on the console, or asked for by the power button.
+    fn obey(&mut self) {
+        while let Some(command) = self.prompt.poll() {
+            match command {
+                Command::Counters => self.count(),
+                Command::Status => self.tell_status(),
+                Command::PowerOff => {
+                    self.count();
+                    leave(power::off)
+                }
+                Command::Reboot => {
+                    self.count();
+                    leave(power::reboot)
+                }
+            }
+        }
+    }
+
+    fn count(&self) {
+        report::counters(self.engine.counters(), &self.zones);
+    }
+
+    fn tell_status(&self) {
+        for (zone, index) in self.zones.iter().zip(0..) {
+            let interface = ZoneId::new(index).and_then(|zone| self.engine.interface(zone));
+            if let Some(interface) = interface {
+                report::interface(&zone.name, interface);
+            }
+        }
+        report::tables(self.engine.conntrack(), self.net.pool);
     }
 
     fn follow_links(&mut self) {

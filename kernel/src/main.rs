@@ -12,23 +12,31 @@ mod firewall;
 #[forbid(unsafe_code)]
 mod journal;
 #[forbid(unsafe_code)]
+mod prompt;
+#[forbid(unsafe_code)]
 mod report;
 #[forbid(unsafe_code)]
 mod seating;
 
-use sekisho_kernel::hw::{apic, cards, clock, entropy, heap, power};
+use prompt::{Command, Prompt};
+use sekisho_kernel::hw::{apic, cards, clock, entropy, fault, heap, power, serial};
 use sekisho_kernel::{boot, console};
+
+/// How often somebody who waits looks at the console and the power button, in microseconds.
+const LOOK_US: u64 = 250_000;
 
 /// Ring 3 begins here. Each line needs what the lines before it brought.
 #[unsafe(no_mangle)]
 extern "C" fn kernel_main() -> ! {
     let info = boot::info();
+    fault::init(info.words());
     apic::init();
+    serial::init();
     let Some(clock) = clock::calibrate() else {
         stop("this machine has no timer to measure its clock by")
     };
     heap::init(info);
-    power::init(info);
+    power::init();
     report::greeting(info, clock);
     let config = match configuration::load(info) {
         Ok(config) => config,
@@ -48,6 +56,7 @@ extern "C" fn kernel_main() -> ! {
     heap::seal();
     report::addresses(&config);
     report::ready();
+    fault::provoke(info.words());
     firewall.run()
 }
 
@@ -55,5 +64,25 @@ extern "C" fn kernel_main() -> ! {
 fn stop(why: impl core::fmt::Display) -> ! {
     console!("{why}");
     console!("sekisho: stopped, nothing is forwarded");
-    power::wait_for_off()
+    let mut prompt = Prompt::default();
+    loop {
+        match prompt.poll() {
+            Some(Command::PowerOff) => leave(power::off),
+            Some(Command::Reboot) => leave(power::reboot),
+            Some(Command::Counters | Command::Status) => {
+                console!("sekisho: nothing is forwarded");
+            }
+            None => {
+                clock::wake_after(LOOK_US);
+                boot::sleep();
+                apic::take_timer();
+            }
+        }
+    }
+}
+
+/// The last line, and the end.
+fn leave(by: fn() -> !) -> ! {
+    console!("sekisho: goodbye");
+    by()
 }

@@ -18,7 +18,7 @@ use crate::hw::{apic, clock, heap};
 pub const BURST: usize = 64;
 /// How long the processor looks for work before it sleeps, in microseconds.
 pub const POLL_US: u64 = 100;
-/// The longest sleep: link states are looked at this often at the least.
+/// The longest sleep.
 const NAP_US: u64 = 1_000_000;
 /// Buffers beside those that the rings can hold: for frames that wait, and for those in between.
 const SPARE: usize = 320;
@@ -68,12 +68,11 @@ impl Net {
     }
 
     /// Halts until a card has something or `until` has come, unless there is work already.
-    pub fn sleep(&mut self, until: Option<u64>) {
+    pub fn sleep(&mut self, until: u64) {
         self.cards.iter_mut().for_each(Card::arm);
         if !self.cards.iter().any(Card::has_work) {
             let now = clock::now_us();
-            let wake = until.map_or(NAP_US, |until| until.saturating_sub(now));
-            clock::wake_after(wake.clamp(1, NAP_US));
+            clock::wake_after(until.saturating_sub(now).clamp(1, NAP_US));
             boot::sleep();
             apic::take_timer();
         }

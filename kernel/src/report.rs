@@ -1,10 +1,17 @@
 //! What people read on the console.
 
 use sekisho_config::Config;
-use sekisho_config::model::Addressing;
+use sekisho_config::model::{Addressing, Zone};
+use sekisho_engine::ZoneId;
+use sekisho_engine::conntrack::Conntrack;
+use sekisho_engine::counters::Counters;
+use sekisho_engine::interface::{Interface, Link};
+use sekisho_engine::key::Side;
+use sekisho_engine::verdict::DropReason;
 use sekisho_kernel::boot::info::{BootInfo, Protocol};
 use sekisho_kernel::console;
 use sekisho_kernel::hw::clock;
+use sekisho_nic::Pool;
 
 /// The first line.
 pub fn greeting(info: &BootInfo, (source, hz): (clock::Source, u64)) {
@@ -48,4 +55,67 @@ pub fn addresses(config: &Config) {
             Addressing::Dhcp => console!("sekisho: {}: asking for an address by DHCP", zone.name),
         }
     }
+}
+
+/// All counters: how each frame ended, and what was sent beside.
+///
+/// `received` is the sum of `forwarded`, `local`, `held` and `dropped`.
+pub fn counters(counters: &Counters, zones: &[Zone]) {
+    console!(
+        "counters: received {} forwarded {} local {} held {} dropped {}",
+        counters.received(),
+        counters.forwarded(),
+        counters.local(),
+        counters.held(),
+        counters.dropped()
+    );
+    for (zone, index) in zones.iter().zip(0..) {
+        let Some(id) = ZoneId::new(index) else {
+            continue;
+        };
+        console!(
+            "counters: zone {} received {} forwarded {} originated {}",
+            zone.name,
+            counters.received_from(Side::zone(id)),
+            counters.forwarded_to(id),
+            counters.originated_to(id)
+        );
+    }
+    console!(
+        "counters: zone self received {}",
+        counters.received_from(Side::OWN)
+    );
+    for reason in DropReason::ALL {
+        let count = counters.drops(*reason);
+        if count > 0 {
+            console!("counters: drop {} {count}", reason.name());
+        }
+    }
+}
+
+/// One zone's own side as it is now.
+pub fn interface(name: &str, interface: &Interface) {
+    let link = match interface.link {
+        Link::Up => "up",
+        Link::Down => "down",
+    };
+    match (interface.address, interface.gateway) {
+        (Some(address), Some(gateway)) => {
+            console!("status: zone {name} link {link} address {address} gateway {gateway}");
+        }
+        (Some(address), None) => console!("status: zone {name} link {link} address {address}"),
+        (None, _) => console!("status: zone {name} link {link} no address"),
+    }
+}
+
+/// How full the tables are.
+pub fn tables(conntrack: &Conntrack, pool: &Pool) {
+    console!(
+        "status: flows {} of {}, mappings {}, buffers free {} of {}",
+        conntrack.flows(),
+        conntrack.capacity(),
+        conntrack.mappings(),
+        pool.free(),
+        pool.buffers()
+    );
 }

@@ -40,7 +40,7 @@ fn run(net: &mut Net) -> ! {
         if moved > 0 {
             busy = now;
         } else if now - busy > POLL_US {
-            net.sleep(None);
+            net.sleep(u64::MAX);
             busy = clock::now_us();
         }
     }

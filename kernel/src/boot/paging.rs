@@ -66,6 +66,16 @@ macro_rules! at {
     };
 }
 
+/// Where the program's text lies.
+pub fn text() -> core::ops::Range<u64> {
+    at!(__text_start)..at!(__rodata_start)
+}
+
+/// Where the program's stack lies.
+pub fn stack() -> core::ops::Range<u64> {
+    at!(__stack_bottom)..at!(__stack_top)
+}
+
 /// The address of a linker symbol that others need.
 pub fn stack_top() -> u64 {
     at!(__stack_top)

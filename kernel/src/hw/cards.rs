@@ -101,7 +101,7 @@ impl Devices {
         match transport.device_type() {
             DeviceType::Network => {
                 let vector = apic::CARDS + self.cards.len() as u8;
-                if vector < 64 {
+                if vector < apic::SERIAL {
                     self.cards.push(CardSeat {
                         place,
                         transport,

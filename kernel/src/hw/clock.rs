@@ -65,6 +65,14 @@ pub fn now_us() -> u64 {
     ((u128::from(ticks) * u128::from(SCALE.load(Ordering::Relaxed))) >> 32) as u64
 }
 
+/// Lets so many microseconds pass, without sleep; none before [`calibrate`], when time stands still.
+pub fn pause(us: u64) {
+    let begin = now_us();
+    while SCALE.load(Ordering::Relaxed) != 0 && now_us() - begin < us {
+        core::hint::spin_loop();
+    }
+}
+
 /// Asks for an interrupt in `us` microseconds; the last request counts.
 pub fn wake_after(us: u64) {
     let ticks = us.saturating_mul(APIC_RATE.load(Ordering::Relaxed)) >> 16;

@@ -1,13 +1,50 @@
-//! The console: the first serial port, plain lines.
+//! The console: the first serial port (a 16550), plain lines out and typed lines in.
 
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 
+use super::apic;
 use super::port::{read8, write8};
 
 const COM1: u16 = 0x3f8;
+const DATA: u16 = COM1;
+const INTERRUPT_ENABLE: u16 = COM1 + 1;
+const FIFO_CONTROL: u16 = COM1 + 2;
+const MODEM_CONTROL: u16 = COM1 + 4;
+const LINE_STATUS: u16 = COM1 + 5;
+const SCRATCH: u16 = COM1 + 7;
+
+/// Line status: a byte has come.
+const RECEIVED: u8 = 0x01;
+/// Line status: a byte can be sent.
+const EMPTY: u8 = 0x20;
+
+static THERE: AtomicBool = AtomicBool::new(false);
 
 /// The first serial port.
 pub struct Console;
+
+/// Listens to what is typed: each byte wakes the processor.
+pub fn init() {
+    const LINE: u32 = 4;
+    // A port that is not there reads as ones, also where one was just written.
+    write8(SCRATCH, 0x5a);
+    let there = read8(SCRATCH) == 0x5a;
+    THERE.store(there, Ordering::Relaxed);
+    if there {
+        apic::route(LINE, apic::SERIAL);
+        write8(FIFO_CONTROL, 0x07);
+        // Data terminal ready, request to send, and the output that carries the interrupt.
+        write8(MODEM_CONTROL, 0x0b);
+        write8(INTERRUPT_ENABLE, 0x01);
+    }
+}
+
+/// The next byte that was typed.
+pub fn read() -> Option<u8> {
+    let has_byte = THERE.load(Ordering::Relaxed) && read8(LINE_STATUS) & RECEIVED != 0;
+    has_byte.then(|| read8(DATA))
+}
 
 impl fmt::Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -22,14 +59,12 @@ impl fmt::Write for Console {
 }
 
 fn put(byte: u8) {
-    const LINE_STATUS: u16 = 5;
-    const EMPTY: u8 = 0x20;
     for _ in 0..100_000 {
-        if read8(COM1 + LINE_STATUS) & EMPTY != 0 {
+        if read8(LINE_STATUS) & EMPTY != 0 {
             break;
         }
     }
-    write8(COM1, byte);
+    write8(DATA, byte);
 }
 
 /// Prints one line on the console.
