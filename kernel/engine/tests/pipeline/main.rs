@@ -1,0 +1,9 @@
+//! The packet engine as its caller sees it: frames go in, frames come out.
+//!
+//! Each module looks at one subject. `support` holds a small world around the
+//! engine: hosts that answer ARP, packets, and the checks that every frame
+//! which leaves must pass.
+
+mod forwarding;
+mod nat;
+mod support;

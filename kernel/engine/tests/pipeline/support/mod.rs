@@ -1,0 +1,5 @@
+//! What all tests of the pipeline share.
+
+pub mod check;
+pub mod ip;
+pub mod world;
