@@ -72,8 +72,9 @@ impl Engine {
                 }
             },
         };
-        self.check_transit(frame, packet, way.egress, tick)?;
+        // Rules first: who may not pass learns nothing of the way, neither its length nor its MTU.
         self.filter(frame, packet, &way, tick)?;
+        self.check_transit(frame, packet, way.egress, tick)?;
         let new = NewFlow {
             original: *key,
             destination: way.destination,
