@@ -18,6 +18,7 @@ use crate::martian;
 use crate::output::Record;
 use crate::packet::Packet;
 use crate::policy::Decision;
+use crate::route::NextHop;
 use crate::verdict::{DropReason, Verdict};
 use crate::{Tick, ZoneId};
 
@@ -87,22 +88,12 @@ impl Engine {
             .map(Admission::Flow)
     }
 
-    /// A source must exist, must not be ours, and must live where the packet came from (RFC 3704).
+    /// A source must be one that can be there, and a private one must be expected.
     fn check_source(&self, side: Side, src: Ipv4Addr) -> Step<()> {
         let Some(zone) = side.as_zone() else {
             return Ok(());
         };
-        if !martian::is_source(src) || self.interfaces.is_directed_broadcast(src) {
-            return Err(DropReason::MartianSource);
-        }
-        if self.interfaces.owner(src).is_some() {
-            return Err(DropReason::OwnSource);
-        }
-        let hop = self
-            .routes
-            .lookup(src)
-            .filter(|hop| hop.zone == zone)
-            .ok_or(DropReason::ReversePath)?;
+        let hop = self.check_origin(zone, src)?;
         let stranger =
             |interface: &Interface| !interface.allow_private_sources && !interface.is_on_link(src);
         let by_default_route = hop.via.is_some() && self.interfaces.get(zone).is_some_and(stranger);
@@ -114,6 +105,20 @@ impl Engine {
             return Err(DropReason::MartianSource);
         }
         Ok(())
+    }
+
+    /// A source must exist, must not be ours, and must live where the packet came from (RFC 3704).
+    pub(super) fn check_origin(&self, zone: ZoneId, src: Ipv4Addr) -> Step<NextHop> {
+        if !martian::is_source(src) || self.interfaces.is_directed_broadcast(src) {
+            return Err(DropReason::MartianSource);
+        }
+        if self.interfaces.owner(src).is_some() {
+            return Err(DropReason::OwnSource);
+        }
+        self.routes
+            .lookup(src)
+            .filter(|hop| hop.zone == zone)
+            .ok_or(DropReason::ReversePath)
     }
 
     fn check_destination(&self, dst: Ipv4Addr) -> Step<()> {

@@ -1,12 +1,13 @@
 //! The way out: TTL, size, neighbour, rewrite.
 
+use crate::engine::related::Related;
 use crate::engine::{Engine, Step, ask};
 use crate::flow::{Direction, FlowId};
 use crate::fragment;
 use crate::frame::Frame;
 use crate::icmp;
 use crate::interface::{Interface, Link};
-use crate::key::{Endpoint, Side};
+use crate::key::Side;
 use crate::neighbor::{NeighborId, Resolution};
 use crate::packet::{Content, Packet};
 use crate::rewrite::{Link as Way, Rewrite, apply};
@@ -63,29 +64,33 @@ impl Engine {
         Ok(Verdict::Forward(Egress::granted(zone)))
     }
 
-    /// Sends an error about a flow on its way; its own key is no flow's.
+    /// Sends an error about a flow, and what it quotes, on their way; its own key is no flow's.
     pub(super) fn send_related(
         &mut self,
         frame: &mut Frame<'_>,
         error: &Packet,
-        (src, dst): (Endpoint, Endpoint),
-        zone: ZoneId,
+        related: &Related,
         tick: Tick,
     ) -> Step<Verdict> {
-        let to = dst.address.as_v4().ok_or(DropReason::Ipv6)?;
-        let mac = match self.neighbor(zone, to, None, tick)? {
+        let to = related.dst.address.as_v4().ok_or(DropReason::Ipv6)?;
+        let mac = match self.neighbor(related.zone, to, None, tick)? {
             Resolution::Known(_, mac) => mac,
-            // Errors are not worth waiting for.
-            Resolution::Asked(_) | Resolution::Full => return Err(DropReason::NeighborQueueFull),
+            Resolution::Asked(neighbor) => return self.wait(error.key.side, neighbor),
+            Resolution::Full => return Err(DropReason::NeighborQueueFull),
         };
-        let egress = self.egress(zone)?;
+        let egress = self.egress(related.zone)?;
         let link = Way::Out {
             to: mac,
             from: egress.mac,
             mtu: egress.mtu,
         };
+        let (quoted_src, quoted_dst) = related.quoted;
+        related
+            .quote
+            .translate(frame, error, quoted_src, quoted_dst)?;
+        let (src, dst) = (related.src, related.dst);
         apply(frame, error, &Rewrite { src, dst, link })?;
-        Ok(Verdict::Forward(Egress::granted(zone)))
+        Ok(Verdict::Forward(Egress::granted(related.zone)))
     }
 
     /// What every packet in transit must pass, before anything is kept of it: TTL and size.

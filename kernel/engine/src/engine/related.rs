@@ -2,7 +2,6 @@
 //!
 //! An error neither refreshes nor ends a flow (RFC 5508 REQ-6, RFC 5382 REQ-10).
 
-use crate::Tick;
 use crate::engine::{Engine, Step};
 use crate::flow::{Direction, FlowId};
 use crate::frame::Frame;
@@ -10,9 +9,19 @@ use crate::key::Endpoint;
 use crate::packet::{Content, Packet};
 use crate::quote::{self, Quote};
 use crate::verdict::{DropReason, Verdict};
+use crate::{Tick, ZoneId};
 
 /// The smallest MTU that a router may claim (RFC 791 section 3.2); less is a lie.
 const LEAST_MTU: u16 = 68;
+
+/// How an error and what it quotes look when they leave.
+pub(super) struct Related {
+    pub(super) src: Endpoint,
+    pub(super) dst: Endpoint,
+    pub(super) quote: Quote,
+    pub(super) quoted: (Endpoint, Endpoint),
+    pub(super) zone: ZoneId,
+}
 
 impl Engine {
     /// Translates an error and what it quotes, and sends it on (RFC 5508 REQ-4, REQ-5).
@@ -22,7 +31,12 @@ impl Engine {
         error: &Packet,
         tick: Tick,
     ) -> Step<Verdict> {
+        self.check_reporter(error)?;
         let quote = quote::parse(frame, error)?;
+        // An error goes to the sender of what it quotes; one to somebody else is made up.
+        if error.key.dst.address != quote.key.src.address {
+            return Err(DropReason::IcmpUnrelated);
+        }
         let incoming = quote.incoming(error.key.side);
         let (id, direction) = self
             .conntrack
@@ -39,22 +53,30 @@ impl Engine {
         } else {
             self.masked(error, (id, direction))
         };
-        let (src, dst) = (
-            Endpoint {
-                address: from,
-                port: 0,
-            },
-            Endpoint {
-                port: 0,
-                ..sent.src
-            },
-        );
         let Some(zone) = sent.side.as_zone() else {
             return Ok(Verdict::Absorbed);
         };
         self.check_transit(frame, error, zone, tick)?;
-        quote.translate(frame, error, sent.src, sent.dst)?;
-        self.send_related(frame, error, (src, dst), zone, tick)
+        let host = |address| Endpoint { address, port: 0 };
+        let related = Related {
+            src: host(from),
+            dst: host(sent.src.address),
+            quote,
+            quoted: (sent.src, sent.dst),
+            zone,
+        };
+        self.send_related(frame, error, &related, tick)
+    }
+
+    /// Whoever reports must be able to be where the error came from.
+    ///
+    /// Private addresses are no offence: many a provider's routers have them, and path MTU discovery needs their errors.
+    fn check_reporter(&self, error: &Packet) -> Step<()> {
+        let src = error.key.src.address.as_v4().ok_or(DropReason::Ipv6)?;
+        match error.key.side.as_zone() {
+            Some(zone) => self.check_origin(zone, src).map(|_| ()),
+            None => Ok(()),
+        }
     }
 
     /// A router inside that reports must not show its own address outside (RFC 5508 REQ-5).

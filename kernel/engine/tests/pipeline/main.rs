@@ -6,5 +6,6 @@
 
 mod filter;
 mod forwarding;
+mod icmp_errors;
 mod nat;
 mod support;
