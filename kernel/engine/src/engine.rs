@@ -29,7 +29,7 @@ use sekisho_config::Config;
 use crate::conntrack::{Conntrack, Sizing};
 use crate::counters::Counters;
 use crate::flow::{Direction, FlowId};
-use crate::fragment::{Arrival, Fragments};
+use crate::fragment::{Arrival, Fragments, Visit};
 use crate::frame::Frame;
 use crate::holds::{Fate, Holds};
 use crate::icmp::{self, RateLimit};
@@ -148,14 +148,14 @@ impl Engine {
     pub fn receive(&mut self, ingress: ZoneId, frame: &mut Frame<'_>, tick: Tick) -> Verdict {
         let side = Side::zone(ingress);
         self.counters.arrived(side);
-        let step = self.process(side, frame, tick);
+        let step = self.process(side, frame, Visit::First, tick);
         self.decide(step)
     }
 
     /// Takes a frame that one of the box's own services made, with room for an Ethernet header.
     pub fn receive_own(&mut self, frame: &mut Frame<'_>, tick: Tick) -> Verdict {
         self.counters.arrived(Side::OWN);
-        let step = self.process(Side::OWN, frame, tick);
+        let step = self.process(Side::OWN, frame, Visit::First, tick);
         self.decide(step)
     }
 
@@ -163,7 +163,7 @@ impl Engine {
     pub fn resume(&mut self, slot: HoldSlot, frame: &mut Frame<'_>, tick: Tick) -> Verdict {
         self.holds.free(slot);
         self.counters.resumed();
-        let step = self.process(self.came_by[slot.index()], frame, tick);
+        let step = self.process(self.came_by[slot.index()], frame, Visit::Again, tick);
         self.decide(step)
     }
 
@@ -298,7 +298,13 @@ impl Engine {
         verdict
     }
 
-    fn process(&mut self, side: Side, frame: &mut Frame<'_>, tick: Tick) -> Step<Verdict> {
+    fn process(
+        &mut self,
+        side: Side,
+        frame: &mut Frame<'_>,
+        visit: Visit,
+        tick: Tick,
+    ) -> Step<Verdict> {
         let reception = own::reception(&self.interfaces, side, frame)?;
         let packet = match parse(frame, side)? {
             Parsed::Arp(arp) => return self.arp(side, frame, &arp, tick),
@@ -311,13 +317,22 @@ impl Engine {
         match packet.content {
             Content::IcmpError { .. } => self.related(frame, &packet, tick),
             Content::IcmpOther => Err(DropReason::IcmpType),
-            _ => self.ip(frame, packet, tick),
+            _ => self.ip(frame, packet, visit, tick),
         }
     }
 
-    fn ip(&mut self, frame: &mut Frame<'_>, packet: Packet, tick: Tick) -> Step<Verdict> {
+    fn ip(
+        &mut self,
+        frame: &mut Frame<'_>,
+        packet: Packet,
+        visit: Visit,
+        tick: Tick,
+    ) -> Step<Verdict> {
         let packet = if packet.fragment.is_piece() {
-            match self.fragments.accept(&packet, tick.now, &mut self.holds)? {
+            let arrival = self
+                .fragments
+                .accept(&packet, visit, tick.now, &mut self.holds)?;
+            match arrival {
                 Arrival::Held(slot) => return Ok(self.held(slot, packet.key.side)),
                 Arrival::Ready(whole) => whole,
             }

@@ -76,6 +76,15 @@ struct Datagram {
     ports: (u16, u16),
 }
 
+/// Whether a piece just came in or has waited here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// It came in.
+    First,
+    /// Its wait is over.
+    Again,
+}
+
 /// What becomes of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
@@ -109,6 +118,7 @@ impl Fragments {
     pub fn accept(
         &mut self,
         packet: &Packet,
+        visit: Visit,
         now: Instant,
         holds: &mut Holds,
     ) -> Result<Arrival, DropReason> {
@@ -128,6 +138,8 @@ impl Fragments {
             None => self.begin(name, now, holds)?,
         };
         match self.datagrams[index].state {
+            // Nothing is missing: whatever comes now is a copy, or an overlap.
+            State::Complete { .. } if visit == Visit::First => Err(DropReason::FragmentInvalid),
             State::Complete { left } => Ok(Arrival::Ready(self.proceed(index, left, packet))),
             State::Poisoned => Err(DropReason::FragmentInvalid),
             State::Waiting => self.add(index, packet, holds).map(Arrival::Held),

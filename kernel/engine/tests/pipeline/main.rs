@@ -6,6 +6,7 @@
 
 mod filter;
 mod forwarding;
+mod fragments;
 mod icmp_errors;
 mod nat;
 mod support;
