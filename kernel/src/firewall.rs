@@ -234,6 +234,10 @@ impl Firewall {
                     self.journal.decision(&record, tick.now);
                     continue;
                 }
+                Some(Output::Notice(notice)) => {
+                    self.journal.notice(&notice, tick.now);
+                    continue;
+                }
                 Some(Output::Resume { slot }) => Wait::Over(slot),
                 Some(Output::GiveUp { slot }) => Wait::InVain(slot),
             };

@@ -11,7 +11,7 @@ use sekisho_config::Config;
 use sekisho_config::model::Action as Decided;
 use sekisho_engine::icmp::RateLimit;
 use sekisho_engine::key::{Endpoint, FlowKey, Protocol, Side};
-use sekisho_engine::output::Record;
+use sekisho_engine::output::{Notice, Record};
 use sekisho_engine::{Instant, ZoneId};
 use sekisho_kernel::console;
 use sekisho_services::Action;
@@ -63,6 +63,29 @@ impl Journal {
         let key = record.key;
         let (from, to) = (self.side(key.side), self.side(record.to));
         console!("log: {what} {who}: {from} to {to}: {}", Conversation(key));
+    }
+
+    /// A mistake in how the networks are put together.
+    pub fn notice(&mut self, notice: &Notice, now: Instant) {
+        if !self.may_print(now) {
+            return;
+        }
+        match *notice {
+            Notice::OneSegment {
+                heard_by,
+                spoken_by,
+            } => console!(
+                "sekisho: zones {} and {} are on one segment: nothing protects one from the other; \
+                 connect the two cards to different switches",
+                self.zone(heard_by),
+                self.zone(spoken_by)
+            ),
+            Notice::AddressTaken { zone, by } => console!(
+                "sekisho: {}: the host {} uses the firewall's own address: give one of the two another",
+                self.zone(zone),
+                Mac(by)
+            ),
+        }
     }
 
     /// Tells what the services did, where it matters to a person.

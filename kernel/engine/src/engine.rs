@@ -37,7 +37,7 @@ use crate::interface::{Interfaces, Link};
 use crate::key::{Endpoint, Side};
 use crate::neighbor::{Mac, Neighbors, Question};
 use crate::outbox::Outbox;
-use crate::output::{Output, Record};
+use crate::output::{Notice, Output, Record};
 use crate::packet::{Content, Packet};
 use crate::parse::{Parsed, parse};
 use crate::policy::{Generation, Policy};
@@ -81,6 +81,7 @@ pub struct Engine {
     /// Why each held frame was given up.
     gave_up: [DropReason; HOLD_SLOTS],
     records: heapless::Deque<Record, RECORDS>,
+    notices: heapless::Deque<Notice, NOTICES>,
     errors: RateLimit,
     counters: Counters,
 }
@@ -111,6 +112,8 @@ impl Translations {
 
 /// How many log records wait for the caller.
 const RECORDS: usize = 32;
+/// How many notices do.
+const NOTICES: usize = 4;
 
 /// How far a frame has come: a verdict, or the reason why it ends here.
 type Step<T> = Result<T, DropReason>;
@@ -122,10 +125,11 @@ impl Engine {
     #[must_use]
     pub fn new(config: &Config, seats: &[Seat], sizing: Sizing, secrets: Secrets) -> Self {
         let interfaces = Interfaces::new(config, seats);
+        let zones = config.zones.len();
         let fixed_routes: Vec<Route> = config.routes.iter().map(fixed_route).collect();
         let mut routes = Routes::with_capacity(fixed_routes.len() + 2 * config.zones.len());
         routes.rebuild(interfaces.routes().chain(fixed_routes.iter().copied()));
-        Self {
+        let mut engine = Self {
             outbox: Outbox::new(interfaces.largest_mtu()),
             policy: Policy::new(config, Generation::default()),
             conntrack: Conntrack::new(config, sizing, secrets.flows),
@@ -136,12 +140,17 @@ impl Engine {
             nat: Translations::new(config),
             gave_up: [DropReason::NeighborUnreachable; HOLD_SLOTS],
             records: heapless::Deque::new(),
+            notices: heapless::Deque::new(),
             errors: RateLimit::new(config.limits.icmp_errors_per_second),
             counters: Counters::default(),
             interfaces,
             fixed_routes,
             routes,
-        }
+        };
+        (0..zones)
+            .filter_map(ZoneId::new)
+            .for_each(|zone| engine.announce(zone));
+        engine
     }
 
     /// Takes a frame that came in by a zone's card.
@@ -207,6 +216,9 @@ impl Engine {
         if let Some(record) = self.records.pop_front() {
             return Some(Output::Log(record));
         }
+        if let Some(notice) = self.notices.pop_front() {
+            return Some(Output::Notice(notice));
+        }
         self.age(tick);
         let Self {
             outbox, counters, ..
@@ -255,6 +267,7 @@ impl Engine {
                 .routes()
                 .chain(self.fixed_routes.iter().copied()),
         );
+        self.announce(zone);
     }
 
     /// A zone's cable was plugged in or pulled out.
@@ -262,10 +275,14 @@ impl Engine {
         let Some(interface) = self.interfaces.get_mut(zone) else {
             return;
         };
-        interface.link = link;
-        if link == Link::Down {
-            self.outbox.discard(zone);
-            self.neighbors.flush(zone, &mut self.holds);
+        let was = core::mem::replace(&mut interface.link, link);
+        match link {
+            Link::Down => {
+                self.outbox.discard(zone);
+                self.neighbors.flush(zone, &mut self.holds);
+            }
+            Link::Up if was == Link::Down => self.announce(zone),
+            Link::Up => {}
         }
     }
 
@@ -379,6 +396,13 @@ impl Engine {
     fn held(&mut self, slot: HoldSlot, side: Side) -> Verdict {
         self.came_by[slot.index()] = side;
         Verdict::Held(slot)
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        // One of a kind is enough: the same mistake is heard again and again.
+        if !self.notices.iter().any(|known| *known == notice) {
+            let _ = self.notices.push_back(notice);
+        }
     }
 
     fn log(&mut self, record: Record) {

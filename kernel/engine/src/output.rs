@@ -1,6 +1,8 @@
 //! What the engine wants done beside the verdict on a frame.
 
+use crate::ZoneId;
 use crate::key::{FlowKey, Side};
+use crate::neighbor::Mac;
 use crate::policy::Decision;
 use crate::verdict::{DropReason, Egress, HoldSlot};
 
@@ -26,6 +28,27 @@ pub enum Output<'a> {
     },
     /// A decision whose rule says `log`.
     Log(Record),
+    /// Something that a person should mend.
+    Notice(Notice),
+}
+
+/// A mistake in how the networks are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A card hears another one of ours: both are on one segment, and nothing stands between the two zones.
+    OneSegment {
+        /// Which zone's card heard it.
+        heard_by: ZoneId,
+        /// Whose card spoke.
+        spoken_by: ZoneId,
+    },
+    /// Another host says that our address is its own.
+    AddressTaken {
+        /// On which segment.
+        zone: ZoneId,
+        /// Who says so.
+        by: Mac,
+    },
 }
 
 /// One line for the console.

@@ -84,6 +84,8 @@ drop_reasons! {
     EthernetNotForUs => "ethernet-not-for-us",
     /// A source address that is a group address.
     EthernetBadSource => "ethernet-bad-source",
+    /// From another card of ours: two zones are on one segment.
+    EthernetOwnSource => "ethernet-own-source",
     /// An 802.1Q or 802.1ad tag.
     VlanTagged => "vlan-tagged",
     /// An EtherType that nobody here speaks.

@@ -4,8 +4,10 @@ use crate::arp::{self, ArpPacket, Operation};
 use crate::engine::{Engine, Step, ask};
 use crate::frame::Frame;
 use crate::icmp;
-use crate::interface::{Dhcp, Interfaces};
+use crate::interface::{Dhcp, Interface, Interfaces};
 use crate::key::{Protocol, Side};
+use crate::neighbor::{Mac, Question};
+use crate::output::Notice;
 use crate::packet::{Content, Packet};
 use crate::parse::{Parsed, parse};
 use crate::verdict::{DropReason, Egress, Verdict};
@@ -59,9 +61,14 @@ impl Engine {
         tick: Tick,
     ) -> Step<Verdict> {
         let zone = side.as_zone().ok_or(DropReason::ArpInvalid)?;
+        self.check_segment(zone, arp.sender_mac)?;
         let interface = self.interfaces.get(zone).ok_or(DropReason::ArpInvalid)?;
         let own = interface.own().ok_or(DropReason::EgressDown)?;
         if arp.sender == own {
+            self.notice(Notice::AddressTaken {
+                zone,
+                by: arp.sender_mac,
+            });
             return Err(DropReason::ArpConflict);
         }
         // A sender at 0.0.0.0 probes whether an address is taken (RFC 5227); it is answered, not learned.
@@ -88,6 +95,33 @@ impl Engine {
             }
             Operation::Request | Operation::Reply => Ok(Verdict::Absorbed),
         }
+    }
+
+    /// What one of our cards says is heard by another only if both are on one segment.
+    fn check_segment(&mut self, heard_by: ZoneId, sender: Mac) -> Step<()> {
+        let speaks = |other: &&Interface| other.mac == sender && other.zone != heard_by;
+        let speaker = self.interfaces.iter().find(speaks).map(|other| other.zone);
+        let Some(spoken_by) = speaker else {
+            return Ok(());
+        };
+        self.notice(Notice::OneSegment {
+            heard_by,
+            spoken_by,
+        });
+        Err(DropReason::EthernetOwnSource)
+    }
+
+    /// Says whose address ours is, to whoever has an older answer, and to a card of ours on the same segment.
+    pub(super) fn announce(&mut self, zone: ZoneId) {
+        let Some(address) = self.interfaces.get(zone).and_then(Interface::own) else {
+            return;
+        };
+        let question = Question {
+            zone,
+            address,
+            owner: None,
+        };
+        ask(&mut self.outbox, &self.interfaces, question);
     }
 
     /// Whether the packet is DHCP for the box, which takes it before it has an address.
