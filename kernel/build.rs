@@ -3,6 +3,8 @@
 fn main() {
     let dir = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
     println!("cargo:rerun-if-changed=kernel.ld");
+    // How much of the log is compiled in.
+    println!("cargo:rustc-env=DEFMT_LOG=info");
     for arg in [
         "-nostdlib",
         "-nostartfiles",

@@ -131,6 +131,7 @@ impl Firewall {
                 }
                 Err(RxError::Frame(_)) => self.engine.refused_by_card(zone),
                 Err(RxError::Device(fault)) => {
+                    defmt::error!("card {=usize}: {}", index, defmt::Display2Format(&fault));
                     let name = self.journal.zone(zone);
                     console!("sekisho: {name}: the card is out of use: {fault}");
                 }
@@ -306,6 +307,7 @@ impl Firewall {
             };
             if core::mem::replace(&mut self.links[index], link) != link {
                 let up = link == Link::Up;
+                defmt::info!("card {=usize}: link up {=bool}", index, up);
                 let state = if up { "up" } else { "down" };
                 console!("sekisho: {}: link {state}", self.journal.zone(zone));
                 let now = Instant::from_micros(clock::now_us());

@@ -7,6 +7,7 @@ pub mod entropy;
 pub mod fault;
 pub mod fw_cfg;
 pub mod heap;
+pub mod logger;
 pub mod memory;
 pub mod mmio;
 pub mod pci;

@@ -19,7 +19,7 @@ mod report;
 mod seating;
 
 use prompt::{Command, Prompt};
-use sekisho_kernel::hw::{apic, cards, clock, entropy, fault, heap, power, serial};
+use sekisho_kernel::hw::{apic, cards, clock, entropy, fault, heap, logger, power, serial};
 use sekisho_kernel::{boot, console};
 
 /// How often somebody who waits looks at the console and the power button, in microseconds.
@@ -32,6 +32,7 @@ extern "C" fn kernel_main() -> ! {
     fault::init(info.words());
     apic::init();
     serial::init();
+    logger::init();
     let Some(clock) = clock::calibrate() else {
         stop("this machine has no timer to measure its clock by")
     };

@@ -10,7 +10,7 @@ use sekisho_engine::key::Side;
 use sekisho_engine::verdict::DropReason;
 use sekisho_kernel::boot::info::{BootInfo, Protocol};
 use sekisho_kernel::console;
-use sekisho_kernel::hw::clock;
+use sekisho_kernel::hw::{clock, heap};
 use sekisho_nic::Pool;
 
 /// The first line.
@@ -24,6 +24,12 @@ pub fn greeting(info: &BootInfo, (source, hz): (clock::Source, u64)) {
         clock::Source::Pit => "measured by the PIT",
         clock::Source::PmTimer => "measured by the ACPI timer",
     };
+    defmt::info!(
+        "boot: {=str}, {=u64} bytes of memory, clock {=u64} Hz",
+        protocol,
+        info.memory_bytes(),
+        hz
+    );
     console!(
         "sekisho {}: booted by {protocol}, {} MiB of memory, clock {} MHz {source}",
         env!("CARGO_PKG_VERSION"),
@@ -34,6 +40,7 @@ pub fn greeting(info: &BootInfo, (source, hz): (clock::Source, u64)) {
 
 /// The line that says that packets are forwarded from now on.
 pub fn ready() {
+    defmt::info!("ready: {=usize} bytes of memory taken", heap::taken());
     console!("sekisho: ready after {} ms", clock::now_us() / 1000);
 }
 

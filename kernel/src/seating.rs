@@ -56,6 +56,11 @@ pub fn seat(
     for (index, mac) in macs.into_iter().enumerate() {
         let card = &mut net.cards[index];
         let link = link_of(card);
+        defmt::info!(
+            "card {=usize}: features {=u64:#x}",
+            index,
+            card.accepted().bits()
+        );
         console!(
             "sekisho: {}: card {} at {}, link {}, {}",
             config.zones[index].name,
