@@ -204,14 +204,8 @@ impl Engine {
 
     /// The next thing to do; call it until there is none.
     pub fn poll(&mut self, tick: Tick) -> Option<Output<'_>> {
-        if let Some((slot, fate)) = self.holds.pop() {
-            return Some(match fate {
-                Fate::Resume => Output::Resume { slot },
-                Fate::GiveUp(reason) => {
-                    self.gave_up[slot.index()] = reason;
-                    Output::GiveUp { slot }
-                }
-            });
+        if let Some(over) = self.over() {
+            return Some(over);
         }
         if let Some(record) = self.records.pop_front() {
             return Some(Output::Log(record));
@@ -220,6 +214,10 @@ impl Engine {
             return Some(Output::Notice(notice));
         }
         self.age(tick);
+        // What has just run out of time is given up in this round: no deadline would call for another.
+        if let Some(over) = self.over() {
+            return Some(over);
+        }
         let Self {
             outbox, counters, ..
         } = self;
@@ -374,6 +372,18 @@ impl Engine {
     fn leaving(&self, id: FlowId, direction: Direction) -> (Endpoint, Endpoint, Option<ZoneId>) {
         let (src, dst, side) = self.conntrack.flow(id).rewritten(direction);
         (src, dst, side.as_zone())
+    }
+
+    /// A frame whose wait is over.
+    fn over<'a>(&mut self) -> Option<Output<'a>> {
+        let (slot, fate) = self.holds.pop()?;
+        Some(match fate {
+            Fate::Resume => Output::Resume { slot },
+            Fate::GiveUp(reason) => {
+                self.gave_up[slot.index()] = reason;
+                Output::GiveUp { slot }
+            }
+        })
     }
 
     /// Lets time pass: questions are repeated, flows and fragments expire.

@@ -4,6 +4,7 @@
 //! engine: hosts that answer ARP, packets, and the checks that every frame
 //! which leaves must pass.
 
+mod arp;
 mod filter;
 mod forwarding;
 mod fragments;

@@ -504,8 +504,8 @@ impl World {
 /// An ARP frame: operation 1 asks, 2 answers. Questions go to all.
 pub fn arp(operation: u8, from: (Mac, Ipv4Addr), to: (Mac, Ipv4Addr)) -> Vec<u8> {
     let mut bytes = match operation {
-        1 => vec![0xff; 6],
-        _ => to.0.to_vec(),
+        2 => to.0.to_vec(),
+        _ => vec![0xff; 6],
     };
     bytes.extend(from.0);
     bytes.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, operation]);
