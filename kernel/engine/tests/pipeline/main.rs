@@ -11,3 +11,4 @@ mod fragments;
 mod icmp_errors;
 mod nat;
 mod support;
+mod tcp;
