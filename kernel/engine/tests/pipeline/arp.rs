@@ -6,11 +6,13 @@ use std::time::Duration;
 use sekisho_engine::DropReason;
 use sekisho_engine::interface::Link;
 use sekisho_engine::neighbor::Mac;
-use sekisho_engine::output::Output;
+use sekisho_engine::output::{Notice, Output};
 use sekisho_engine::verdict::HoldSlot;
 
 use crate::support::ip::{Ip, host, udp};
-use crate::support::world::{End, World, arp, dmz, lan, mac_of, our_mac, routing, wan};
+use crate::support::world::{
+    End, World, arp, dmz, lan, mac_of, our_mac, routing, three_zones, wan,
+};
 
 const HOST: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 3);
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 1);
@@ -259,10 +261,66 @@ fn a_pulled_cable_gives_up_what_waits_and_forgets_who_lived_there() {
     assert_eq!(world.engine.counters().held(), 0);
     assert_eq!(world.refuse(dmz(), &packet(2)), DropReason::EgressDown);
     world.engine.set_link(lan(), Link::Up);
+    world.pass_time(Duration::ZERO);
     world.silent.clear();
     world.questions.clear();
     world.pass(dmz(), &packet(3));
     assert_eq!(asked(&mut world).len(), 1);
+}
+
+/// Sender and target of an ARP frame.
+fn spoken_for(bytes: &[u8]) -> ([u8; 4], [u8; 4]) {
+    let address = |at: usize| bytes[at..at + 4].try_into().expect("four bytes");
+    (address(28), address(38))
+}
+
+#[test]
+fn every_address_is_announced_at_the_start_and_when_a_cable_comes_back() {
+    let mut world = World::unannounced(&three_zones("", ""));
+    world.pass_time(Duration::ZERO);
+    let announced: Vec<_> = std::mem::take(&mut world.questions)
+        .iter()
+        .map(|(zone, bytes)| (*zone, spoken_for(bytes)))
+        .collect();
+    let ours = [
+        (wan(), [203, 0, 113, 1]),
+        (dmz(), [10, 99, 0, 1]),
+        (lan(), [10, 98, 0, 1]),
+    ];
+    assert_eq!(announced, ours.map(|(zone, own)| (zone, (own, own))));
+    world.engine.set_link(lan(), Link::Down);
+    world.engine.set_link(lan(), Link::Up);
+    world.pass_time(Duration::ZERO);
+    assert_eq!(asked(&mut world), [(1, [0xff; 6], OURS)]);
+}
+
+#[test]
+fn a_taken_address_and_two_zones_on_one_segment_are_noticed() {
+    let mut world = routing();
+    let thief = arp(2, (THIEF, OURS), (our_mac(lan()), OURS));
+    assert_eq!(world.refuse_frame(lan(), &thief), DropReason::ArpConflict);
+    let other_card = arp(
+        1,
+        (our_mac(dmz()), host("10.99.0.1")),
+        ([0; 6], host("10.99.0.1")),
+    );
+    assert_eq!(
+        world.refuse_frame(lan(), &other_card),
+        DropReason::EthernetOwnSource
+    );
+    assert_eq!(
+        world.notices,
+        [
+            Notice::AddressTaken {
+                zone: lan(),
+                by: THIEF
+            },
+            Notice::OneSegment {
+                heard_by: lan(),
+                spoken_by: dmz()
+            },
+        ]
+    );
 }
 
 #[test]
@@ -275,10 +333,13 @@ fn a_new_address_of_ours_asks_with_that_address() {
         .engine
         .set_address(wan(), Some(new), Some(host("198.51.100.1")));
     world.pass(dmz(), &udp("10.99.0.2:4000", "192.0.2.9:53", b""));
-    let (zone, question) = world.questions.remove(0);
-    assert_eq!(zone, wan());
-    assert_eq!(question[28..32], [198, 51, 100, 5]);
-    assert_eq!(question[38..42], [198, 51, 100, 1]);
+    let asked: Vec<_> = world
+        .questions
+        .iter()
+        .map(|(_, bytes)| spoken_for(bytes))
+        .collect();
+    let (own, gateway) = ([198, 51, 100, 5], [198, 51, 100, 1]);
+    assert_eq!(asked, [(own, own), (own, gateway)], "announced, then asked");
 }
 
 #[test]

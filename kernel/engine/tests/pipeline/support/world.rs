@@ -11,7 +11,7 @@ use sekisho_engine::engine::{Engine, Seat, Secrets};
 use sekisho_engine::frame::{Frame, Offload};
 use sekisho_engine::interface::Link;
 use sekisho_engine::neighbor::Mac;
-use sekisho_engine::output::{Output, Record};
+use sekisho_engine::output::{Notice, Output, Record};
 use sekisho_engine::verdict::HOLD_SLOTS;
 use sekisho_engine::{DropReason, Instant, Tick, Verdict, ZoneId};
 
@@ -57,6 +57,8 @@ pub struct World {
     pub questions: Vec<(ZoneId, Vec<u8>)>,
     /// Log records.
     pub records: Vec<Record>,
+    /// What a person should mend.
+    pub notices: Vec<Notice>,
     /// How each frame ended since the last look, first looks and second ones alike.
     pub ends: Vec<End>,
     /// Frames with checksums that were wrong before: only the header's is verified.
@@ -143,8 +145,16 @@ pub fn config(text: &str) -> Config {
 }
 
 impl World {
-    /// A world with the engine of a configuration's text.
+    /// A world with the engine of a configuration's text, whose addresses are announced already.
     pub fn new(text: &str) -> Self {
+        let mut world = Self::unannounced(text);
+        world.settle();
+        world.questions.clear();
+        world
+    }
+
+    /// The same before anything has left.
+    pub fn unannounced(text: &str) -> Self {
         let config = config(text);
         let seats: Vec<Seat> = (0..config.zones.len())
             .map(|index| Seat {
@@ -163,6 +173,7 @@ impl World {
             silent: HashSet::new(),
             questions: Vec::new(),
             records: Vec::new(),
+            notices: Vec::new(),
             ends: Vec::new(),
             wrong_checksums: false,
             random: 1,
@@ -367,6 +378,10 @@ impl World {
                     self.records.push(record);
                     continue;
                 }
+                Some(Output::Notice(notice)) => {
+                    self.notices.push(notice);
+                    continue;
+                }
                 Some(Output::Resume { slot }) => (slot, true),
                 Some(Output::GiveUp { slot }) => (slot, false),
             };
@@ -486,6 +501,8 @@ impl World {
         let (asker, asked) = (word(28), word(38));
         let is_question = bytes[20..22] == [0, 1];
         let lives = self.segment(zone).is_some_and(|net| net.contains(&asked));
+        // Nobody lives at the address that the box announces.
+        let lives = lives && asked != asker;
         if is_question && lives && !self.silent.contains(&asked) {
             let answer = arp(2, (mac_of(zone, asked), asked), (our_mac(zone), asker));
             self.arriving.push_back((
