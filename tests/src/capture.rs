@@ -28,32 +28,19 @@ pub struct Recording {
     folder: TempDir,
 }
 
-/// Which frames of a tap are recorded.
-#[derive(Clone, Copy, Debug)]
-pub enum Direction {
-    /// What the machine behind the card sends.
-    FromMachine,
-    /// Both ways.
-    Both,
-}
-
 impl Capture {
-    /// Records on `card` of `host`; returns when no frame can be missed any more.
+    /// Records both directions on `card` of `host`; returns when no frame can be missed any more.
     ///
     /// # Panics
     /// When tcpdump cannot record there.
     #[track_caller]
-    pub fn start(host: &Namespace, card: &str, direction: Direction) -> Capture {
+    pub fn start(host: &Namespace, card: &str) -> Capture {
         let folder = tempfile::tempdir().expect("a folder for the recording");
+        // Without a filter: libpcap would lose the first frame that the filter lets through.
         let mut command = host.command("tcpdump -n -U -Z root -B 65536 --immediate-mode");
         command
             .args(["-i", card, "-s", &SNAPSHOT_BYTES.to_string(), "-w"])
             .arg(folder.path().join("frames.pcap"));
-        match direction {
-            // As a filter, since the option -Q would count the others, too.
-            Direction::FromMachine => command.arg("inbound"),
-            Direction::Both => &mut command,
-        };
         let program = Program::start(&mut command);
         program.wait_for(|line| line.contains("listening on"), LIMIT);
         Capture { program, folder }
@@ -149,7 +136,7 @@ mod tests {
         left.cable("eth0", &right, "eth0");
         left.ip("address add 198.51.100.1/24 dev eth0");
         right.ip("address add 198.51.100.2/24 dev eth0");
-        let capture = Capture::start(&left, "eth0", Direction::Both);
+        let capture = Capture::start(&left, "eth0");
         left.run("ping -c 2 -i 0.2 -W 10 198.51.100.2", LIMIT)
             .expect_success();
         let recording = capture.finish();

@@ -4,14 +4,24 @@
 //! * [`program::Program`]: a program beside the test, ended with it.
 //! * [`capture::Capture`]: what crosses a card.
 //! * [`traffic`]: servers and clients whose every byte is checked.
+//! * [`firewall::Firewall`]: the booted virtual machine.
+//! * [`peer::Peer`]: a host that speaks Ethernet itself, without root.
+//! * [`rig::Rig`]: the firewall between two such hosts.
+//! * [`site::Site`]: the firewall between networks of real Linux hosts.
+//! * [`frames`]: Ethernet frames, made and read.
 //! * [`elf`]: what the audit of the kernel's ELF looks at.
 //! * [`kernel`]: where the kernel is.
 //! * [`skip`]: tests that need root, and say so where there is none.
 
 pub mod capture;
 pub mod elf;
+pub mod firewall;
+pub mod frames;
 pub mod kernel;
 pub mod namespace;
+pub mod peer;
 pub mod program;
+pub mod rig;
+pub mod site;
 pub mod skip;
 pub mod traffic;

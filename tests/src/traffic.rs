@@ -17,6 +17,9 @@ use crate::namespace::Namespace;
 /// How long a connection may wait for its peer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 4096;
+
 /// What a server does with each connection.
 #[derive(Clone, Debug)]
 pub enum Service {
@@ -50,6 +53,8 @@ impl Server {
             .unwrap_or_else(|error| {
                 panic!("cannot listen on port {port} of {}: {error}", host.name())
             });
+        // The standard library's 128 waiting connections are too few for a crowd; Linux takes the new number.
+        rustix::net::listen(&listener, BACKLOG).expect("it listens already");
         let stop = Arc::new(AtomicBool::new(false));
         let accepted = Arc::new(AtomicUsize::new(0));
         let handle = listener.try_clone().expect("there are descriptors left");

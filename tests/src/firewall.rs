@@ -1,0 +1,268 @@
+//! The booted firewall.
+//!
+//! * [`Firewall`]: a running virtual machine with its console.
+//! * [`Setup`]: on what machine it runs.
+//! * [`Totals`]: the counters that it prints at power-off.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sekisho_qemu::{ConfigSource, Interface, Kind, Machine, Network, Nic, Offloads, Vm};
+use tempfile::TempDir;
+
+use crate::frames::Mac;
+use crate::kernel;
+
+/// How long anything may take that the console is to show.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// On what machine the firewall runs.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The board.
+    pub kind: Kind,
+    /// The size of its memory.
+    pub memory_mib: u32,
+    /// What the cards offer.
+    pub offloads: Offloads,
+    /// Which virtio interfaces the cards have.
+    pub interface: Interface,
+}
+
+impl Default for Setup {
+    fn default() -> Setup {
+        Setup {
+            kind: Kind::Q35,
+            memory_mib: 64,
+            offloads: Offloads::All,
+            interface: Interface::Modern,
+        }
+    }
+}
+
+/// The hardware address of the card of a zone, as all configurations here have it: the first zone's ends in 1.
+pub fn card(zone: usize) -> Mac {
+    let number = u8::try_from(zone + 1).expect("eight zones at most");
+    [0x52, 0x54, 0, 0, 0, number]
+}
+
+/// A running firewall. Dropping it ends QEMU.
+pub struct Firewall {
+    vm: Vm,
+    _folder: TempDir,
+}
+
+/// A configuration of the folder `examples`.
+///
+/// # Panics
+/// When there is none of that name.
+#[track_caller]
+pub fn example(name: &str) -> String {
+    let path = kernel::repository().join("examples").join(name);
+    fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+}
+
+impl Firewall {
+    /// Boots with a configuration and one card for each network, and does not wait for anything.
+    ///
+    /// # Panics
+    /// When QEMU does not start.
+    #[track_caller]
+    pub fn boot(setup: &Setup, config: Option<&[u8]>, networks: Vec<Network>) -> Firewall {
+        let folder = tempfile::tempdir().expect("a folder for the configuration");
+        let mut machine = Machine::new(kernel::firewall())
+            .kind(setup.kind)
+            .memory_mib(setup.memory_mib)
+            .seed(1)
+            .exit_on_panic();
+        if let Some(config) = config {
+            let path: PathBuf = folder.path().join("sekisho.toml");
+            fs::write(&path, config).expect("the folder is ours");
+            machine = machine.config(ConfigSource::Module(path));
+        }
+        for (zone, network) in networks.into_iter().enumerate() {
+            machine = machine.nic(
+                Nic::new(card(zone), network)
+                    .offloads(setup.offloads)
+                    .interface(setup.interface),
+            );
+        }
+        let vm = machine
+            .start()
+            .unwrap_or_else(|error| panic!("QEMU does not start: {error}"));
+        Firewall {
+            vm,
+            _folder: folder,
+        }
+    }
+
+    /// Waits until it forwards.
+    ///
+    /// # Panics
+    /// When it does not, with the console.
+    #[track_caller]
+    pub fn ready(self) -> Firewall {
+        self.console(|line| line.starts_with("sekisho: ready after "));
+        self
+    }
+
+    /// Waits for a line on the console.
+    ///
+    /// # Panics
+    /// When it does not come, with the console.
+    #[track_caller]
+    pub fn console(&self, wanted: impl Fn(&str) -> bool) -> String {
+        self.vm
+            .wait_for(wanted, LIMIT)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The machine itself.
+    pub fn vm(&self) -> &Vm {
+        &self.vm
+    }
+
+    /// Presses the power button and reads the counters that are printed then.
+    ///
+    /// # Panics
+    /// When it does not leave cleanly, or prints none.
+    #[track_caller]
+    pub fn power_off(self) -> Totals {
+        self.vm
+            .power_down()
+            .unwrap_or_else(|error| panic!("{error}"));
+        let status = self
+            .vm
+            .wait_exit(LIMIT)
+            .unwrap_or_else(|error| panic!("{error}"));
+        assert!(status.success(), "QEMU ended with {status}");
+        Totals::read(&self.vm.lines())
+    }
+}
+
+/// The counters of a whole run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Frames that came in.
+    pub received: u64,
+    /// Frames that went on.
+    pub forwarded: u64,
+    /// Frames for the box itself.
+    pub local: u64,
+    /// Frames that were waiting for something when the power went.
+    pub held: u64,
+    /// Frames that were dropped.
+    pub dropped: u64,
+    /// The dropped ones by their reason.
+    pub drops: BTreeMap<String, u64>,
+}
+
+impl Totals {
+    /// Reads the lines that begin with `counters:`.
+    ///
+    /// # Panics
+    /// When they are missing or cannot be understood.
+    #[track_caller]
+    pub fn read(console: &[String]) -> Totals {
+        let mut totals = Totals::default();
+        let mut found = false;
+        for line in console {
+            let Some(line) = line.strip_prefix("counters: ") else {
+                continue;
+            };
+            found = true;
+            let words: Vec<&str> = line.split_whitespace().collect();
+            if let ["drop", reason, count] = words[..] {
+                totals.drops.insert(reason.to_owned(), number(count, line));
+                continue;
+            }
+            for pair in words.chunks(2) {
+                let &[name, count] = pair else {
+                    panic!("a counter without its number: {line}")
+                };
+                *totals.field(name, line) = number(count, line);
+            }
+        }
+        assert!(found, "no counters on the console:\n{}", console.join("\n"));
+        totals
+    }
+
+    fn field(&mut self, name: &str, line: &str) -> &mut u64 {
+        match name {
+            "received" => &mut self.received,
+            "forwarded" => &mut self.forwarded,
+            "local" => &mut self.local,
+            "held" => &mut self.held,
+            "dropped" => &mut self.dropped,
+            _ => panic!("an unknown counter {name}: {line}"),
+        }
+    }
+
+    /// How many frames were dropped for a reason.
+    pub fn drop(&self, reason: &str) -> u64 {
+        self.drops.get(reason).copied().unwrap_or(0)
+    }
+
+    /// Checks that each frame that was received has met exactly one end.
+    ///
+    /// # Panics
+    /// When the sums differ.
+    #[track_caller]
+    pub fn expect_conserved(&self) {
+        let ends = self.forwarded + self.local + self.held + self.dropped;
+        assert_eq!(
+            self.received, ends,
+            "frames got lost or were counted twice: {self:?}"
+        );
+        let reasons: u64 = self.drops.values().sum();
+        assert_eq!(self.dropped, reasons, "a drop without its reason: {self:?}");
+    }
+}
+
+#[track_caller]
+fn number(word: &str, line: &str) -> u64 {
+    word.parse()
+        .unwrap_or_else(|_| panic!("{word} is no number: {line}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn console(text: &str) -> Vec<String> {
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn counters_are_read_and_added_up() {
+        let totals = Totals::read(&console(
+            "sekisho: off\ncounters: received 9 forwarded 4 local 1 held 1 dropped 3\ncounters: drop rule 2\ncounters: drop ipv6 1",
+        ));
+        assert_eq!(
+            (totals.received, totals.drop("rule"), totals.drop("ttl")),
+            (9, 2, 0)
+        );
+        totals.expect_conserved();
+    }
+
+    #[test]
+    #[should_panic(expected = "frames got lost")]
+    fn a_lost_frame_is_noticed() {
+        Totals::read(&console(
+            "counters: received 9 forwarded 4 local 1 held 1 dropped 2\ncounters: drop rule 2",
+        ))
+        .expect_conserved();
+    }
+
+    #[test]
+    #[should_panic(expected = "a drop without its reason")]
+    fn a_drop_without_reason_is_noticed() {
+        Totals::read(&console(
+            "counters: received 9 forwarded 4 local 1 held 1 dropped 3\ncounters: drop rule 2",
+        ))
+        .expect_conserved();
+    }
+}
