@@ -3,6 +3,7 @@
 //! * [`namespace::Namespace`]: a Linux host in a network namespace of its own.
 //! * [`program::Program`]: a program beside the test, ended with it.
 //! * [`capture::Capture`]: what crosses a card.
+//! * [`dhcp`]: hosts that give and take addresses.
 //! * [`traffic`]: servers and clients whose every byte is checked.
 //! * [`firewall::Firewall`]: the booted virtual machine.
 //! * [`peer::Peer`]: a host that speaks Ethernet itself, without root.
@@ -14,6 +15,7 @@
 //! * [`skip`]: tests that need root, and say so where there is none.
 
 pub mod capture;
+pub mod dhcp;
 pub mod elf;
 pub mod firewall;
 pub mod frames;

@@ -263,7 +263,8 @@ mod tests {
             return;
         }
         let host = Namespace::new("h");
-        let program = host.start("sleep 60");
+        let program = host.start("ping 127.0.0.1");
+        program.wait_for(|line| line.contains("bytes from"), LIMIT);
         let path = Path::new("/run/netns").join(host.name());
         assert!(path.exists());
         drop(host);
