@@ -206,7 +206,7 @@ impl Fragments {
         holds: &mut Holds,
     ) -> Result<HoldSlot, DropReason> {
         let datagram = &mut self.datagrams[index];
-        let len = packet.network + packet.ip_len - packet.transport;
+        let len = packet.body_len();
         let (offset, more) = (packet.fragment.offset, packet.fragment.more);
         let end = u32::from(offset) + u32::from(len);
         if datagram
@@ -277,7 +277,7 @@ impl Fragments {
         let mut whole = *packet;
         (whole.key.src.port, whole.key.dst.port) = datagram.ports;
         if let (Content::Tcp(segment), Some(total)) = (&mut whole.content, datagram.total) {
-            let in_first = u32::from(packet.network + packet.ip_len - packet.transport);
+            let in_first = u32::from(packet.body_len());
             segment.payload_len += total.saturating_sub(in_first);
         }
         if left <= 1 {

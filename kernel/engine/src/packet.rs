@@ -24,6 +24,14 @@ pub struct Packet {
     pub content: Content,
 }
 
+impl Packet {
+    /// Bytes behind the IP header.
+    #[must_use]
+    pub const fn body_len(&self) -> u16 {
+        self.ip_len - (self.transport - self.network)
+    }
+}
+
 /// The fragmentation fields (RFC 791 section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fragment {
