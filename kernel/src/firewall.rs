@@ -153,12 +153,16 @@ impl Firewall {
             offload,
         };
         let verdict = decide(&mut self.engine, &mut frame);
-        let left = frame.offload;
+        let (len, left) = (frame.total_len, frame.offload);
         if left != offload {
             packet.set_offload(to_card(left));
         }
         match verdict {
-            Verdict::Forward(egress) | Verdict::Answer(egress) => self.transmit(&egress, packet),
+            Verdict::Forward(egress) | Verdict::Answer(egress) => {
+                // Without the padding that it may have come with.
+                packet.truncate(len);
+                self.transmit(&egress, packet);
+            }
             Verdict::Held(slot) => self.held[slot.index()] = Some(packet),
             Verdict::Local => return Some(packet),
             Verdict::Absorbed | Verdict::Fragmented(_) | Verdict::Drop(_) => {}

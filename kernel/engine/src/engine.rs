@@ -39,7 +39,7 @@ use crate::neighbor::{Mac, Neighbors, Question};
 use crate::outbox::Outbox;
 use crate::output::{Notice, Output, Record};
 use crate::packet::{Content, Packet};
-use crate::parse::{Parsed, parse};
+use crate::parse::{ETHERNET, Parsed, parse};
 use crate::policy::{Generation, Policy};
 use crate::route::{NextHop, Route, Routes};
 use crate::verdict::{DropReason, Egress, HOLD_SLOTS, HoldSlot, Verdict};
@@ -325,6 +325,7 @@ impl Engine {
             Parsed::Arp(arp) => return self.arp(side, frame, &arp, tick),
             Parsed::Ip(packet) => packet,
         };
+        frame.truncate(ETHERNET + usize::from(packet.ip_len));
         if self.is_own_dhcp(&packet) {
             return Ok(Verdict::Local);
         }

@@ -25,6 +25,15 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// Leaves out what lies behind the first `len` bytes: padding, which is nobody's to forward.
+    pub fn truncate(&mut self, len: usize) {
+        self.total_len = self.total_len.min(len);
+        if self.head.len() > len {
+            let head = core::mem::take(&mut self.head);
+            self.head = &mut head[..len];
+        }
+    }
+
     /// Whether the head is the whole frame.
     #[must_use]
     pub fn is_whole(&self) -> bool {

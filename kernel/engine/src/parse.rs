@@ -257,8 +257,10 @@ fn check_offload(frame: &Frame<'_>, packet: &Packet) -> Result<(), DropReason> {
         Content::Udp => 6,
         _ => return Err(DropReason::OffloadInvalid),
     };
-    let segments_tcp =
-        frame.offload.segmentation.is_none() || matches!(packet.content, Content::Tcp(_));
+    // A card cuts all that it is given: bytes behind the packet would become segments that nobody has judged.
+    let is_exact = frame.total_len == ETHERNET + usize::from(packet.ip_len);
+    let segments_tcp = frame.offload.segmentation.is_none()
+        || is_exact && matches!(packet.content, Content::Tcp(_));
     if start != packet.transport || offset != field || packet.fragment.is_piece() || !segments_tcp {
         return Err(DropReason::OffloadInvalid);
     }

@@ -10,5 +10,6 @@ mod forwarding;
 mod fragments;
 mod icmp_errors;
 mod nat;
+mod offload;
 mod support;
 mod tcp;

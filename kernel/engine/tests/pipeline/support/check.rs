@@ -21,7 +21,8 @@ pub fn sum(parts: &[&[u8]]) -> u16 {
     total as u16
 }
 
-fn pseudo_header(header: &Ipv4Header, len: usize) -> Vec<u8> {
+/// What the transport checksum covers beside the body.
+pub fn pseudo_header(header: &Ipv4Header, len: usize) -> Vec<u8> {
     let mut bytes = [header.source, header.destination].concat();
     bytes.extend([0, header.protocol.0]);
     bytes.extend((len as u16).to_be_bytes());

@@ -67,10 +67,11 @@ impl Ip {
         Self { header, body }.sealed()
     }
 
-    /// Reads a packet; what stands behind its end is left out.
+    /// Reads a packet, as far as it is there; what stands behind its end is left out.
     pub fn read(bytes: &[u8]) -> Self {
         let (header, rest) = Ipv4Header::from_slice(bytes).expect("an IPv4 header");
-        let body = rest[..usize::from(header.payload_len().expect("a length"))].to_vec();
+        let len = usize::from(header.payload_len().expect("a length"));
+        let body = rest[..len.min(rest.len())].to_vec();
         Self { header, body }
     }
 
