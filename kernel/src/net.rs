@@ -45,13 +45,13 @@ impl Net {
         }
         let wanted: usize = candidates.iter().map(Candidate::buffers).sum::<usize>() + SPARE;
         let (buffers, buffer_bytes) = buffers_for(memory_bytes, wanted);
-        let pool = Pool::new(heap::region(buffers * buffer_bytes), buffer_bytes)
+        let pool = Pool::new(heap::buffers(buffers * buffer_bytes), buffer_bytes)
             .map_err(|error| format!("sekisho: no room for the cards' buffers: {error:?}"))?;
         let offers: Vec<_> = candidates.iter().map(Candidate::offer).collect();
         let accepted = negotiate(&offers, buffer_bytes);
         let mut cards = Vec::new();
         for (candidate, accepted) in candidates.into_iter().zip(accepted) {
-            let rings = heap::region(candidate.ring_bytes());
+            let rings = heap::rings(candidate.ring_bytes());
             let card = candidate.start(accepted, pool, rings);
             cards.push(card.map_err(|error| format!("sekisho: a card did not start: {error}"))?);
         }

@@ -15,44 +15,64 @@ const WIDTH: usize = 15;
 /// How full the index is at most: 4/5, as numerator and denominator.
 const FILL: (usize, usize) = (4, 5);
 
+/// Words in a bucket: its entries, and the count of those that went past it.
+const WORDS: usize = WIDTH + 1;
+/// Bytes of a cache line, and of a bucket.
+const LINE: usize = 64;
+
+const _: () = assert!(WORDS * size_of::<u32>() == LINE);
+
+/// One bucket.
+///
+/// Entries first: 0 is free; else the number plus one, and a tag above it. Then
+/// how many entries lie in later buckets because this one was full.
 #[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-struct Bucket {
-    /// 0: free; else the number plus one, and a tag above it.
-    entries: [u32; WIDTH],
-    /// How many entries lie in later buckets because this one was full.
-    passed_by: u32,
-}
+struct Bucket<T>(T);
 
-const _: () = assert!(size_of::<Bucket>() == 64);
-
-impl Bucket {
-    const EMPTY: Self = Self {
-        entries: [0; WIDTH],
-        passed_by: 0,
-    };
-
+impl Bucket<&[u32; WORDS]> {
     /// The used entries with this tag, one bit for each.
     ///
     /// All are compared and none is branched on: which of them it is cannot be predicted.
     #[inline]
-    fn tagged(&self, tag: u32, number_mask: u32) -> u32 {
+    fn tagged(self, tag: u32, number_mask: u32) -> u32 {
         let bit = |(place, entry): (usize, &u32)| {
             // With the tag taken out a number plus one is left if, and only if, tag and entry belong together.
             u32::from((entry ^ tag).wrapping_sub(1) < number_mask) << place
         };
-        self.entries
+        self.0[..WIDTH]
             .iter()
             .enumerate()
             .map(bit)
             .fold(0, |all, bit| all | bit)
+    }
+
+    const fn entry(self, place: usize) -> u32 {
+        self.0[place % WIDTH]
+    }
+
+    const fn passed_by(self) -> u32 {
+        self.0[WIDTH]
+    }
+}
+
+impl<'a> Bucket<&'a mut [u32; WORDS]> {
+    fn entries(self) -> &'a mut [u32] {
+        &mut self.0[..WIDTH]
+    }
+
+    const fn passed_by(self) -> &'a mut u32 {
+        &mut self.0[WIDTH]
     }
 }
 
 /// A multimap from hashes to numbers, of fixed size.
 #[derive(Clone, Debug)]
 pub struct Index {
-    buckets: Vec<Bucket>,
+    /// All buckets as plain words, because memory that is zeroed at once costs a tenth of memory filled bucket by bucket.
+    words: Vec<u32>,
+    /// Where the first bucket begins, so that each is one cache line.
+    first: usize,
+    buckets: usize,
     /// The bits of an entry that hold the number plus one.
     number_mask: u32,
 }
@@ -62,8 +82,13 @@ impl Index {
     #[must_use]
     pub fn new(entries: usize, numbers: usize) -> Self {
         let numbers = u32::try_from(numbers).unwrap_or(1 << 31).min(1 << 31);
+        let buckets = Self::buckets_for(entries);
+        let words = vec![0_u32; buckets * WORDS + WORDS - 1];
+        let into_line = words.as_ptr() as usize % LINE;
         Self {
-            buckets: vec![Bucket::EMPTY; Self::buckets_for(entries)],
+            first: (LINE - into_line) % LINE / size_of::<u32>(),
+            words,
+            buckets,
             number_mask: numbers.next_power_of_two() * 2 - 1,
         }
     }
@@ -71,7 +96,7 @@ impl Index {
     /// Bytes that an index for so many entries takes.
     #[must_use]
     pub const fn bytes(entries: usize) -> usize {
-        Self::buckets_for(entries).saturating_mul(size_of::<Bucket>())
+        Self::buckets_for(entries).saturating_mul(LINE)
     }
 
     const fn buckets_for(entries: usize) -> usize {
@@ -85,18 +110,18 @@ impl Index {
         let tag = self.tag(hash);
         let mut at = self.home(hash);
         // Ends at a bucket that nothing has passed by, at the latest after all of them.
-        for _ in 0..self.buckets.len() {
-            let bucket = &self.buckets[at];
+        for _ in 0..self.buckets {
+            let bucket = self.bucket(at);
             let mut candidates = bucket.tagged(tag, self.number_mask);
             while candidates != 0 {
-                let entry = bucket.entries[candidates.trailing_zeros() as usize % WIDTH];
+                let entry = bucket.entry(candidates.trailing_zeros() as usize);
                 let number = (entry & self.number_mask) - 1;
                 if is_it(number) {
                     return Some(number);
                 }
                 candidates &= candidates - 1;
             }
-            if bucket.passed_by == 0 {
+            if bucket.passed_by() == 0 {
                 return None;
             }
             at = self.after(at);
@@ -110,9 +135,13 @@ impl Index {
         let entry = self.tag(hash) | (number + 1);
         let home = self.home(hash);
         let mut at = home;
-        for _ in 0..self.buckets.len() {
-            let bucket = &mut self.buckets[at];
-            if let Some(free) = bucket.entries.iter_mut().find(|entry| **entry == 0) {
+        for _ in 0..self.buckets {
+            if let Some(free) = self
+                .bucket_mut(at)
+                .entries()
+                .iter_mut()
+                .find(|entry| **entry == 0)
+            {
                 *free = entry;
                 self.walk(home, at, |passed_by| passed_by.saturating_add(1));
                 return true;
@@ -127,9 +156,13 @@ impl Index {
         let entry = self.tag(hash) | (number + 1);
         let home = self.home(hash);
         let mut at = home;
-        for _ in 0..self.buckets.len() {
-            let bucket = &mut self.buckets[at];
-            if let Some(found) = bucket.entries.iter_mut().find(|found| **found == entry) {
+        for _ in 0..self.buckets {
+            if let Some(found) = self
+                .bucket_mut(at)
+                .entries()
+                .iter_mut()
+                .find(|found| **found == entry)
+            {
                 *found = 0;
                 self.walk(home, at, |passed_by| passed_by.saturating_sub(1));
                 return;
@@ -142,9 +175,21 @@ impl Index {
     fn walk(&mut self, home: usize, end: usize, change: impl Fn(u32) -> u32) {
         let mut at = home;
         while at != end {
-            self.buckets[at].passed_by = change(self.buckets[at].passed_by);
+            let passed_by = self.bucket_mut(at).passed_by();
+            *passed_by = change(*passed_by);
             at = self.after(at);
         }
+    }
+
+    #[inline]
+    fn bucket(&self, at: usize) -> Bucket<&[u32; WORDS]> {
+        let words = self.words[self.first + at * WORDS..].first_chunk();
+        Bucket(words.expect("each bucket is whole"))
+    }
+
+    fn bucket_mut(&mut self, at: usize) -> Bucket<&mut [u32; WORDS]> {
+        let words = self.words[self.first + at * WORDS..].first_chunk_mut();
+        Bucket(words.expect("each bucket is whole"))
     }
 
     fn tag(&self, hash: u64) -> u32 {
@@ -153,15 +198,11 @@ impl Index {
 
     /// The bucket that the upper half of the hash names: a multiplication instead of a division.
     fn home(&self, hash: u64) -> usize {
-        (((hash >> 32) * self.buckets.len() as u64) >> 32) as usize
+        (((hash >> 32) * self.buckets as u64) >> 32) as usize
     }
 
     fn after(&self, at: usize) -> usize {
-        if at + 1 == self.buckets.len() {
-            0
-        } else {
-            at + 1
-        }
+        if at + 1 == self.buckets { 0 } else { at + 1 }
     }
 }
 
@@ -169,6 +210,21 @@ impl Index {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+
+    impl Index {
+        /// Whether nothing is left of what was added.
+        fn is_pristine(&self) -> bool {
+            self.words.iter().all(|word| *word == 0)
+        }
+    }
+
+    #[test]
+    fn each_bucket_is_one_cache_line() {
+        let index = Index::new(100, 100);
+        for at in 0..index.buckets {
+            assert_eq!(index.bucket(at).0.as_ptr() as usize % LINE, 0);
+        }
+    }
 
     fn mix(x: u64) -> u64 {
         let x = (x ^ (x >> 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -189,7 +245,7 @@ mod tests {
             index.remove(mix(number.into()), number);
             assert_eq!(index.find(mix(number.into()), |n| n == number), None);
         }
-        assert!(index.buckets.iter().all(|b| b.passed_by == 0));
+        assert!(index.is_pristine());
     }
 
     #[test]
@@ -202,7 +258,7 @@ mod tests {
             assert_eq!(index.find(7 << 40, |n| n == number), Some(number));
             index.remove(7 << 40, number);
         }
-        assert!(index.buckets.iter().all(|b| b.passed_by == 0));
+        assert!(index.is_pristine());
     }
 
     #[test]

@@ -70,24 +70,40 @@ pub fn taken() -> usize {
 /// Zeroed memory on page boundaries, for devices to read and write; it is never given back.
 #[must_use]
 pub fn dma(len: usize) -> &'static mut [u8] {
-    let layout = Layout::from_size_align(len.max(1), 4096).expect("a size that memory has");
-    // SAFETY: a fresh allocation of that layout; zeroed below, since Talc does not.
+    let at = pages(len);
+    // SAFETY: a fresh allocation of that length; zeroed first, since Talc does not.
     unsafe {
-        let at = HEAP.alloc(layout);
-        assert!(
-            !at.is_null(),
-            "not enough memory: {} KiB wanted for the cards' buffers",
-            len / 1024
-        );
         at.write_bytes(0, len);
-        core::slice::from_raw_parts_mut(at, len)
+        core::slice::from_raw_parts_mut(at.as_ptr(), len)
     }
 }
 
-/// The same for the network cards' driver.
+/// Zeroed memory for the rings of the network cards' driver.
 #[must_use]
-pub fn region(len: usize) -> DmaRegion {
+pub fn rings(len: usize) -> DmaRegion {
     let memory = NonNull::from(dma(len.next_multiple_of(4096)));
     // SAFETY: fresh, page-aligned, identity-mapped memory that is never given back, and nobody else's.
     unsafe { DmaRegion::new(memory.cast(), memory.len()) }
+}
+
+/// Memory for frames, as it is: what a card has not written is never looked at, and zeroing it would cost
+/// a tenth of the start.
+#[must_use]
+pub fn buffers(len: usize) -> DmaRegion {
+    let len = len.next_multiple_of(4096);
+    // SAFETY: as for the rings; the loader's memory map vouches for the memory, and Talc hands it out as it found it.
+    unsafe { DmaRegion::new(pages(len), len) }
+}
+
+/// Whole pages that are never given back.
+fn pages(len: usize) -> NonNull<u8> {
+    let layout = Layout::from_size_align(len.max(1), 4096).expect("a size that memory has");
+    // SAFETY: the layout has a size.
+    let at = unsafe { HEAP.alloc(layout) };
+    NonNull::new(at).unwrap_or_else(|| {
+        panic!(
+            "not enough memory: {} KiB wanted for the cards' buffers",
+            len / 1024
+        )
+    })
 }
