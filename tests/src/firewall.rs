@@ -158,6 +158,8 @@ pub struct Totals {
     pub dropped: u64,
     /// The dropped ones by their reason.
     pub drops: BTreeMap<String, u64>,
+    /// What each zone's line says: by the zone's name and the counter's.
+    pub zones: BTreeMap<(String, String), u64>,
 }
 
 impl Totals {
@@ -177,6 +179,13 @@ impl Totals {
             let words: Vec<&str> = line.split_whitespace().collect();
             if let ["drop", reason, count] = words[..] {
                 totals.drops.insert(reason.to_owned(), number(count, line));
+                continue;
+            }
+            if let ["zone", zone, pairs @ ..] = &words[..] {
+                for pair in pairs.chunks_exact(2) {
+                    let key = (zone.to_string(), pair[0].to_owned());
+                    totals.zones.insert(key, number(pair[1], line));
+                }
                 continue;
             }
             for pair in words.chunks(2) {
@@ -204,6 +213,19 @@ impl Totals {
     /// How many frames were dropped for a reason.
     pub fn drop(&self, reason: &str) -> u64 {
         self.drops.get(reason).copied().unwrap_or(0)
+    }
+
+    /// A counter of a zone.
+    ///
+    /// # Panics
+    /// When there is none of that name.
+    #[track_caller]
+    pub fn of_zone(&self, zone: &str, counter: &str) -> u64 {
+        let key = (zone.to_owned(), counter.to_owned());
+        *self
+            .zones
+            .get(&key)
+            .unwrap_or_else(|| panic!("no {counter} of zone {zone} in {self:?}"))
     }
 
     /// Checks that each frame that was received has met exactly one end.
@@ -239,12 +261,14 @@ mod tests {
     #[test]
     fn counters_are_read_and_added_up() {
         let totals = Totals::read(&console(
-            "sekisho: off\ncounters: received 9 forwarded 4 local 1 held 1 dropped 3\ncounters: drop rule 2\ncounters: drop ipv6 1",
+            "sekisho: off\ncounters: received 9 forwarded 4 local 1 held 1 dropped 3\n\
+             counters: zone wan received 6 forwarded 2 originated 1\ncounters: drop rule 2\ncounters: drop ipv6 1",
         ));
         assert_eq!(
             (totals.received, totals.drop("rule"), totals.drop("ttl")),
             (9, 2, 0)
         );
+        assert_eq!(totals.of_zone("wan", "forwarded"), 2);
         totals.expect_conserved();
     }
 
