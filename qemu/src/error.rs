@@ -20,6 +20,13 @@ pub enum Error {
         /// What the system said.
         why: io::Error,
     },
+    /// A kernel's ELF does not hold what is asked for.
+    Kernel {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// QEMU ended before it ran the machine.
     NotStarted {
         /// How it ended; `None` if it hung and was killed.
@@ -76,6 +83,7 @@ impl fmt::Display for Error {
                 "{QEMU} is not installed; on Debian and Ubuntu: apt-get install qemu-system-x86"
             ),
             Self::Unreadable { path, why } => write!(f, "cannot read {}: {why}", path.display()),
+            Self::Kernel { path, why } => write!(f, "{}: {why}", path.display()),
             Self::NotStarted { status, output } => {
                 match status {
                     Some(status) => write!(f, "QEMU did not start ({status})")?,

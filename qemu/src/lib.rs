@@ -3,6 +3,7 @@
 //! * [`Machine`]: what to boot, on what board, with which cards; [`Machine::start`] runs it.
 //! * [`Vm`]: the running machine: its console, its QMP monitor, its links, its end. Dropping it ends QEMU.
 //! * [`Nic`], [`Network`]: a card, and what its cable leads to.
+//! * [`Log`], [`Symbols`]: what the kernel says to engineers, and names for the addresses in its fault reports.
 //! * [`Port`]: the other end of such a cable, in this process: whole Ethernet frames, no root, no kernel in between.
 //!
 //! Nothing here needs root, except taps and bridges that somebody has to have made.
@@ -36,18 +37,22 @@ mod accel;
 mod command;
 mod console;
 mod error;
+mod log;
 mod machine;
 mod network;
 mod port;
 mod process;
 mod qmp;
+mod symbols;
 mod vm;
 
 pub use accel::Accel;
 pub use error::Error;
+pub use log::Log;
 pub use machine::{ConfigSource, Kind, Machine};
 pub use network::{HostForward, Interface, Network, Nic, Offloads, Protocol, StreamRole, mac_text};
 pub use port::Port;
+pub use symbols::Symbols;
 pub use vm::Vm;
 
 /// The program that all of this runs.
