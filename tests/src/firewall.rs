@@ -51,6 +51,7 @@ pub fn card(zone: usize) -> Mac {
 /// A running firewall. Dropping it ends QEMU.
 pub struct Firewall {
     vm: Vm,
+    kind: Kind,
     _folder: TempDir,
 }
 
@@ -95,6 +96,7 @@ impl Firewall {
             .unwrap_or_else(|error| panic!("QEMU does not start: {error}"));
         Firewall {
             vm,
+            kind: setup.kind,
             _folder: folder,
         }
     }
@@ -125,21 +127,50 @@ impl Firewall {
         &self.vm
     }
 
-    /// Presses the power button and reads the counters that are printed then.
+    /// Switches it off and reads the counters that are printed then.
     ///
     /// # Panics
     /// When it does not leave cleanly, or prints none.
     #[track_caller]
-    pub fn power_off(self) -> Totals {
+    pub fn power_off(&self) -> Totals {
+        match self.kind {
+            Kind::Q35 | Kind::Pc | Kind::MicrovmAcpi => self.press_power_button(),
+            Kind::Microvm => self.type_power_off(),
+        }
+        Totals::read(&self.vm.lines())
+    }
+
+    /// Presses the power button, which is ACPI's, and waits until QEMU has ended.
+    ///
+    /// # Panics
+    /// When it does not end cleanly.
+    #[track_caller]
+    pub fn press_power_button(&self) {
         self.vm
             .power_down()
             .unwrap_or_else(|error| panic!("{error}"));
+        self.wait_for_end();
+    }
+
+    /// Types `poweroff`, which works without ACPI, too, and waits until QEMU has ended.
+    ///
+    /// # Panics
+    /// When it does not end cleanly.
+    #[track_caller]
+    pub fn type_power_off(&self) {
+        self.vm
+            .type_keys(b"poweroff\r")
+            .unwrap_or_else(|error| panic!("{error}"));
+        self.wait_for_end();
+    }
+
+    #[track_caller]
+    fn wait_for_end(&self) {
         let status = self
             .vm
             .wait_exit(LIMIT)
             .unwrap_or_else(|error| panic!("{error}"));
         assert!(status.success(), "QEMU ended with {status}");
-        Totals::read(&self.vm.lines())
     }
 }
 

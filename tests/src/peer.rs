@@ -3,7 +3,7 @@
 //! * [`Peer`]: such a host. It answers ARP like any host, sends what the test wants, and
 //!   keeps all that it ever got.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ pub struct Peer {
     /// The hardware address of the firewall's card on this segment.
     pub gateway: Mac,
     seen: RefCell<Vec<Frame>>,
+    sent: Cell<u64>,
 }
 
 impl Peer {
@@ -39,6 +40,7 @@ impl Peer {
             ip,
             gateway,
             seen: RefCell::new(Vec::new()),
+            sent: Cell::new(0),
         }
     }
 
@@ -66,6 +68,12 @@ impl Peer {
         self.port
             .send(frame)
             .unwrap_or_else(|error| panic!("{error}"));
+        self.sent.set(self.sent.get() + 1);
+    }
+
+    /// How many frames it has sent, answers to ARP included.
+    pub fn sent(&self) -> u64 {
+        self.sent.get()
     }
 
     /// Waits for a frame that satisfies `wanted`, from now on.
@@ -97,11 +105,15 @@ impl Peer {
         seen.iter().filter(|frame| wanted(frame)).cloned().collect()
     }
 
-    /// The frames that are still on their way here, `limit` apart at most. ARP is answered no more.
-    pub fn rest(&self, limit: Duration) -> Vec<Frame> {
-        std::iter::from_fn(|| self.port.receive(limit))
-            .map(|bytes| Frame::read(&bytes))
-            .collect()
+    /// All frames that ever came, those included that are still on their way from a machine that is off.
+    pub fn all(&self) -> Vec<Frame> {
+        /// What a QEMU that has ended left in the socket is there at once.
+        const LEFT: Duration = Duration::from_millis(50);
+        let mut seen = self.seen.borrow_mut();
+        seen.extend(
+            std::iter::from_fn(|| self.port.receive(LEFT)).map(|bytes| Frame::read(&bytes)),
+        );
+        seen.clone()
     }
 
     fn take(&self, limit: Duration) -> Option<Frame> {

@@ -36,6 +36,8 @@ on_every_machine!(
     a_connection_from_the_dmz_is_masqueraded,
     what_no_rule_allows_is_dropped,
     spoofed_and_inside_addresses_stay_out,
+    a_wrong_checksum_is_not_repaired,
+    the_counters_add_up_to_the_frames,
 );
 
 fn tcp(frame: &Frame, wanted: u8) -> Option<(u16, u16, u32, u32)> {
@@ -205,6 +207,102 @@ fn spoofed_and_inside_addresses_stay_out(kind: Kind) {
     rig.settle_from_dmz();
     assert_eq!(tcp_or_closed(&dmz.seen(|_| true)), []);
     assert_eq!(tcp_or_closed(&wan.seen(|_| true)), []);
+}
+
+/// A wrong checksum stays wrong through NAT, which changes it by the difference of the addresses alone: the receiver
+/// notices, and nobody vouches for bytes that got damaged.
+fn a_wrong_checksum_is_not_repaired(kind: Kind) {
+    let rig = boot(kind);
+    let (wan, dmz) = (&rig.wan, &rig.dmz);
+    wan.send(&altered(&wan.to(WAN).udp(1, 7001, b"x"), 42));
+    wan.send(&altered(
+        &wan.to(WAN).tcp((1, 80), flag::SYN, (1, 0), b"x"),
+        54,
+    ));
+    rig.settle_from_wan();
+    let passed = dmz.seen(|frame| frame.inner() == Some(&Inner::Other));
+    assert_eq!(passed.len(), 2, "{:#?}", dmz.seen(|_| true));
+}
+
+fn the_counters_add_up_to_the_frames(kind: Kind) {
+    let rig = boot(kind);
+    let (wan, dmz) = (&rig.wan, &rig.dmz);
+    let drops = [
+        // Less than Ethernet's header: no card may hand that over.
+        ("offload-invalid", vec![0; 13]),
+        ("vlan-tagged", tagged(&wan.to(WAN).echo(1, 1, b""))),
+        ("ipv6", ethertype(0x86dd)),
+        ("ethertype-unknown", ethertype(0x88cc)),
+        ("ip-checksum", altered(&wan.to(WAN).echo(1, 1, b""), 24)),
+        (
+            "martian-source",
+            Way {
+                from: Ipv4Addr::LOCALHOST,
+                ..wan.to(WAN)
+            }
+            .udp(1, 7001, b""),
+        ),
+        (
+            "own-source",
+            Way {
+                from: DMZ,
+                ..wan.to(WAN)
+            }
+            .udp(1, 7001, b""),
+        ),
+        ("policy-default", wan.to(DMZ_HOST).udp(1, 7001, b"")),
+        ("not-offered", wan.to(WAN).udp(1, 53, b"")),
+        (
+            "tcp-no-flow",
+            wan.to(WAN).tcp((1, 80), flag::ACK, (1, 1), b""),
+        ),
+    ];
+    for times in 1..=3 {
+        for (_, frame) in &drops[..] {
+            wan.send(frame);
+        }
+        wan.send(&wan.to(WAN).echo(times, 1, b"counted"));
+        wan.expect("an echo", |frame| frame.is_icmp(0));
+    }
+    rig.settle_from_wan();
+    rig.settle_from_dmz();
+    let totals = rig.firewall.power_off();
+    totals.expect_conserved();
+    for (reason, _) in &drops {
+        assert_eq!(totals.drop(reason), 3, "{reason}: {totals:?}");
+    }
+    assert_eq!(totals.dropped, 3 * drops.len() as u64, "{totals:?}");
+    for (zone, host) in [("wan", wan), ("dmz", dmz)] {
+        assert_eq!(
+            totals.of_zone(zone, "received"),
+            host.sent(),
+            "{zone}: {totals:?}"
+        );
+        let sent = totals.of_zone(zone, "forwarded") + totals.of_zone(zone, "originated");
+        let came = host.all();
+        assert_eq!(sent, came.len() as u64, "{zone}: {totals:?} {came:#?}");
+    }
+}
+
+/// A frame with a VLAN tag.
+fn tagged(frame: &[u8]) -> Vec<u8> {
+    [&frame[..12], &[0x81, 0, 0, 5], &frame[12..]].concat()
+}
+
+/// A frame for the WAN card that carries zeroes of some protocol.
+fn ethertype(kind: u16) -> Vec<u8> {
+    let mut frame = arp_request([2, 0, 0, 0, 0, 0xaa], WAN_HOST, WAN);
+    frame[..6].copy_from_slice(&[0x52, 0x54, 0, 0, 0, 1]);
+    frame[12..14].copy_from_slice(&kind.to_be_bytes());
+    frame[14..].fill(0);
+    frame
+}
+
+/// A frame with one byte changed.
+fn altered(frame: &[u8], at: usize) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    frame[at] ^= 0x40;
+    frame
 }
 
 #[test]
