@@ -204,7 +204,12 @@ impl Conntrack {
         let Some(id) = self.mappings.by_outside(key.protocol, &key.dst) else {
             return Inbound::Unmapped;
         };
-        let Some(mapping) = self.mappings.get(id) else {
+        // A port that one of our own services leased invites nobody: what answers the service is a flow already.
+        let Some(mapping) = self
+            .mappings
+            .get(id)
+            .filter(|mapping| mapping.inside_side != Side::OWN)
+        else {
             return Inbound::Unmapped;
         };
         // Hosts of one zone reach each other without us: filtering a hairpin between them protects nothing,
@@ -262,7 +267,7 @@ impl Conntrack {
         self.table.remove(id);
     }
 
-    /// Ends every flow that is translated to or from an address which is ours no more.
+    /// Ends every flow that is translated to or from an address which is ours no more, or that it began.
     ///
     /// It walks over the whole table: for the rare case that a zone's address changes.
     pub fn forget_address(&mut self, address: Address) {
@@ -271,9 +276,12 @@ impl Conntrack {
                 continue;
             };
             let flow = self.table.get(id);
-            let original = flow.key(Direction::Original).dst.address;
-            let reply = flow.key(Direction::Reply).dst.address;
-            if original == address || reply == address {
+            let original = flow.key(Direction::Original);
+            let reply = flow.key(Direction::Reply);
+            if [original.src, original.dst, reply.dst]
+                .iter()
+                .any(|end| end.address == address)
+            {
                 self.revoke(id);
             }
         }

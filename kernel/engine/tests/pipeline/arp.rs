@@ -9,10 +9,9 @@ use sekisho_engine::neighbor::Mac;
 use sekisho_engine::output::{Notice, Output};
 use sekisho_engine::verdict::HoldSlot;
 
-use crate::support::ip::{Ip, host, udp};
-use crate::support::world::{
-    End, World, arp, dmz, lan, mac_of, our_mac, routing, three_zones, wan,
-};
+use crate::support::ip::{Ip, arp, host, udp};
+use crate::support::setup::{routing, three_zones};
+use crate::support::world::{End, World, dmz, lan, mac_of, our_mac, wan};
 
 const HOST: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 3);
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 1);

@@ -6,7 +6,8 @@ use sekisho_engine::DropReason;
 use sekisho_engine::key::Side;
 
 use crate::support::ip::{Ip, host, icmp, kind_of, ping, pong, quote_of, syn, tcp, udp};
-use crate::support::world::{World, config, dmz, lan, three_zones, wan};
+use crate::support::setup::{config, three_zones};
+use crate::support::world::{World, dmz, lan, wan};
 
 const RULES: &str = r#"rule = [
     { name = "bad-host", from = "lan", src = "10.98.0.66", action = "drop" },

@@ -6,9 +6,8 @@ use etherparse::{IpNumber, Ipv4Header};
 use sekisho_engine::DropReason;
 
 use crate::support::ip::{Ip, host, kind_of, ping, quote_of, syn, udp};
-use crate::support::world::{
-    End, World, dmz, lan, masquerading, our_mac, routing, three_zones, wan,
-};
+use crate::support::setup::{masquerading, routing, three_zones};
+use crate::support::world::{End, World, dmz, lan, our_mac, wan};
 
 #[test]
 fn three_zones_reach_each_other_one_hop_further_and_otherwise_untouched() {

@@ -7,7 +7,8 @@ use sekisho_engine::DropReason::{
 };
 
 use crate::support::ip::{Ip, host, ping, syn, tcp, udp};
-use crate::support::world::{End, World, dmz, lan, masquerading, routing, three_zones, wan};
+use crate::support::setup::{masquerading, routing, three_zones};
+use crate::support::world::{End, World, dmz, lan, wan};
 
 fn datagram(len: usize) -> Ip {
     let payload: Vec<u8> = (0..=255).cycle().take(len).collect();

@@ -6,7 +6,8 @@ use etherparse::Icmpv4Type;
 use sekisho_engine::DropReason::{self, IcmpUnrelated};
 
 use crate::support::ip::{Ip, error, host, icmp, ping, syn, tcp, udp};
-use crate::support::world::{End, World, dmz, lan, masquerading, routing, three_zones, wan};
+use crate::support::setup::{masquerading, routing, three_zones};
+use crate::support::world::{End, World, dmz, lan, wan};
 
 const ROUTER: &str = "192.0.2.1";
 const OUTSIDE: &str = "203.0.113.1";

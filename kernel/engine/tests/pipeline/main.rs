@@ -5,6 +5,7 @@
 //! which leaves must pass.
 
 mod arp;
+mod conservation;
 mod filter;
 mod forwarding;
 mod fragments;

@@ -6,9 +6,8 @@ use sekisho_engine::frame::{Checksum, Offload, Segmentation, SegmentationKind};
 
 use crate::support::check::{pseudo_header, sum};
 use crate::support::ip::{Ip, kind_of, ping, syn, tcp, udp};
-use crate::support::world::{
-    End, Sent, Wire, World, dmz, lan, masquerading, routing, three_zones, wan,
-};
+use crate::support::setup::{masquerading, routing, three_zones};
+use crate::support::world::{End, Sent, Wire, World, dmz, lan, wan};
 
 /// Where the transport checksum lies in TCP and UDP.
 const TCP: Checksum = partial(34, 16);

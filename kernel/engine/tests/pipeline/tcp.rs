@@ -6,7 +6,8 @@ use etherparse::{TcpHeader, TcpOptionElement};
 use sekisho_engine::DropReason::{self, TcpNoFlow, TcpState, TcpWindow};
 
 use crate::support::ip::{Ip, tcp};
-use crate::support::world::{World, dmz, masquerading, routing, three_zones, wan};
+use crate::support::setup::{masquerading, routing, three_zones};
+use crate::support::world::{World, dmz, wan};
 
 const CLIENT: &str = "10.99.0.2:40000";
 const SEEN: &str = "203.0.113.1:40000";

@@ -1,4 +1,4 @@
-//! IPv4 packets as the tests write and read them.
+//! IPv4 packets, and ARP frames, as the tests write and read them.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -7,6 +7,7 @@ use etherparse::{
     IcmpEchoHeader, Icmpv4Header, Icmpv4Type, IpDscp, IpEcn, IpFragOffset, IpNumber, Ipv4Header,
     TcpHeader, UdpHeader,
 };
+use sekisho_engine::neighbor::Mac;
 
 /// An IPv4 packet: its header, and all behind it. Two are equal if every byte is.
 #[derive(Clone, PartialEq, Eq)]
@@ -250,4 +251,19 @@ pub fn kind_of(message: &Ip) -> [u8; 2] {
 pub fn quote_of(error: &Ip) -> (Ipv4Header, Vec<u8>) {
     let (header, rest) = Ipv4Header::from_slice(&error.body[8..]).expect("a quoted header");
     (header, rest.to_vec())
+}
+
+/// An ARP frame: operation 1 asks, 2 answers. Questions go to all.
+pub fn arp(operation: u8, from: (Mac, Ipv4Addr), to: (Mac, Ipv4Addr)) -> Vec<u8> {
+    let mut bytes = match operation {
+        2 => to.0.to_vec(),
+        _ => vec![0xff; 6],
+    };
+    bytes.extend(from.0);
+    bytes.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, operation]);
+    bytes.extend(from.0);
+    bytes.extend(from.1.octets());
+    bytes.extend(to.0);
+    bytes.extend(to.1.octets());
+    bytes
 }

@@ -2,4 +2,6 @@
 
 pub mod check;
 pub mod ip;
+pub mod random;
+pub mod setup;
 pub mod world;

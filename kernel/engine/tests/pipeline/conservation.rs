@@ -1,0 +1,100 @@
+//! What holds whatever happens: frames are conserved, counters are exact, nothing inside is seen outside,
+//! and when all is over nothing is left.
+//!
+//! `World` itself checks each frame that leaves, and after each step that the counters add up.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use sekisho_engine::DropReason;
+
+use crate::support::random::{Story, steps};
+use crate::support::world::End;
+
+/// Compares the counters with the verdicts, and lets everything run out.
+fn finish(mut story: Story) {
+    let counters = story.world.engine.counters();
+    let forwarded = [End::Forwarded, End::Fragmented];
+    let local = [End::Local, End::Absorbed, End::Answered];
+    let ended = |ways: &[End]| {
+        let ends = story.world.ends.iter();
+        ends.filter(|end| ways.contains(end)).count() as u64
+    };
+    assert_eq!(counters.received(), story.world.received);
+    assert_eq!(counters.forwarded(), ended(&forwarded));
+    assert_eq!(counters.local(), ended(&local));
+    for reason in DropReason::ALL {
+        assert_eq!(
+            counters.drops(*reason),
+            story.drops(*reason),
+            "{}",
+            reason.name()
+        );
+    }
+
+    story.world.pass_time(Duration::from_secs(3 * 3600));
+    assert_eq!(story.world.engine.counters().held(), 0);
+    let conntrack = story.world.engine.conntrack();
+    let left = (conntrack.flows(), conntrack.mappings(), conntrack.leases());
+    assert_eq!(left, (0, 0, 0), "flows, mappings, leases");
+}
+
+/// How a frame is distorted: bytes that change, where it is cut, and whether its header is made right again.
+type Distortion = (Vec<(Index, u8)>, Option<Index>, bool);
+
+fn distortion() -> impl Strategy<Value = Option<Distortion>> {
+    let bytes = prop::collection::vec((any::<Index>(), 1..=u8::MAX), 0..4);
+    let cut = prop::option::weighted(0.1, any::<Index>());
+    prop::option::weighted(0.4, (bytes, cut, any::<bool>()))
+}
+
+fn distorted(frame: &mut Vec<u8>, (bytes, cut, repair): &Distortion) {
+    for (at, change) in bytes {
+        // Half of the changes are in the headers.
+        let reach = if change % 2 == 0 { 42 } else { frame.len() };
+        let at = at.index(reach.min(frame.len()));
+        frame[at] ^= change;
+    }
+    if let Some(cut) = cut {
+        frame.truncate(1 + cut.index(frame.len()));
+    }
+    if *repair && frame.len() >= 34 {
+        frame[24..26].fill(0);
+        let sum = !crate::support::check::sum(&[&frame[14..34]]);
+        frame[24..26].copy_from_slice(&sum.to_be_bytes());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn well_formed_traffic_is_conserved_and_leaves_well_formed(steps in steps(150)) {
+        let mut story = Story::new();
+        for step in &steps {
+            story.take(step, &mut |_| {});
+        }
+        finish(story);
+    }
+
+    #[test]
+    fn distorted_traffic_is_conserved_and_shows_nothing_of_the_inside(
+        steps in prop::collection::vec((steps(6), distortion()), 1..40)
+    ) {
+        let mut story = Story::new();
+        story.world.wrong_checksums = true;
+        story.world.made_up_cards = true;
+        for (steps, distortion) in &steps {
+            for step in steps {
+                story.take(step, &mut |frame| {
+                    if let Some(distortion) = distortion {
+                        distorted(frame, distortion);
+                    }
+                });
+            }
+        }
+        finish(story);
+    }
+}

@@ -1,0 +1,373 @@
+//! Random traffic: hosts that talk, answer, report, repeat and lie, while cables, addresses and rules change.
+
+use etherparse::{IpNumber, TcpHeader};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use sekisho_engine::interface::Link;
+use sekisho_engine::{DropReason, ZoneId};
+
+use crate::support::ip::{Ip, arp, error, host, ping, pong, tcp, udp};
+use crate::support::setup::{config, three_zones};
+use crate::support::world::{World, mac_of, our_mac, wan};
+
+/// Hosts, ourselves, strangers, and addresses that cannot be.
+const ADDRESSES: [&str; 18] = [
+    "10.99.0.2",
+    "10.99.0.3",
+    "10.98.0.2",
+    "10.98.0.3",
+    "10.98.0.77",
+    "192.0.2.9",
+    "192.0.2.10",
+    "203.0.113.7",
+    "203.0.113.254",
+    "203.0.113.1",
+    "10.99.0.1",
+    "10.98.0.1",
+    "198.51.100.5",
+    "10.99.0.255",
+    "255.255.255.255",
+    "224.0.0.5",
+    "127.0.0.1",
+    "172.16.9.9",
+];
+/// Of those, who lives where.
+const NEIGHBOURS: [[&str; 3]; 3] = [
+    ["192.0.2.9", "192.0.2.10", "203.0.113.7"],
+    ["10.99.0.2", "10.99.0.3", "10.99.0.9"],
+    ["10.98.0.2", "10.98.0.3", "10.98.0.77"],
+];
+/// Of those, whom one may want to reach.
+const SERVERS: [&str; 8] = [
+    "192.0.2.9",
+    "192.0.2.9",
+    "192.0.2.10",
+    "203.0.113.1",
+    "203.0.113.1",
+    "10.99.0.2",
+    "10.98.0.3",
+    "10.98.0.1",
+];
+const PORTS: [u16; 6] = [53, 80, 5300, 22, 40_000, 40_001];
+
+/// What most packets find; and two that withdraw much.
+const RULES: [&str; 3] = [
+    r#"rule = [
+        { name = "out", from = ["dmz", "lan"], to = "wan", action = "accept" },
+        { name = "across", from = "lan", to = "dmz", action = "accept", log = true },
+        { name = "no", from = "dmz", to = "lan", action = "reject" },
+        { name = "own", from = "self", action = "accept" },
+    ]"#,
+    r#"rule = [{ name = "web", from = "lan", to = "wan", service = "tcp/80", action = "accept" }]"#,
+    "",
+];
+
+fn text(rules: &str) -> String {
+    let top = format!(
+        r#"{rules}
+        forward = [
+            {{ name = "dns", from = "wan", service = "udp/5300", to = "10.99.0.2:53" }},
+            {{ name = "www", from = "wan", service = "tcp/80", to = "10.98.0.3" }},
+        ]"#
+    );
+    let more = r#"[nat]
+        masquerade = [{ from = "dmz", to = "wan" }, { from = "lan", to = "wan" }]
+        [limits]
+        flows = 64
+        icmp_errors_per_second = 20"#;
+    three_zones(&top, more).replace(
+        "10.98.0.1/24\"",
+        "10.98.0.1/24\"\nmtu = 600\nanswer = [\"echo\", \"errors\", \"refuse\"]",
+    )
+}
+
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Somebody says something new.
+    Fresh {
+        zone: usize,
+        ends: [Index; 4],
+        kind: u8,
+        len: usize,
+        ttl: u8,
+        may_be_cut: bool,
+    },
+    /// The receiver of a packet that left answers it.
+    Answer(Index),
+    /// Somebody on its way reports a packet that left.
+    Report(Index, [u8; 2], usize),
+    /// A packet comes again.
+    Repeat(Index),
+    /// A packet comes again, in pieces and out of order.
+    Pieces(Index, usize, Index),
+    /// A host says where an address is.
+    Claim(usize, Index, u8, bool),
+    /// A host stops, or starts again, to answer ARP.
+    Silence(Index),
+    Time(u64),
+    Cable(usize, bool),
+    Address(Index),
+    Rules(Index),
+    Own(Index, Index),
+}
+
+pub fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
+    let index = any::<Index>;
+    let fresh = (
+        0..3usize,
+        any::<[Index; 4]>(),
+        any::<u8>(),
+        prop_oneof![0..64usize, 500..1400usize],
+        prop_oneof![4 => Just(64u8), 1 => 0..4u8],
+        any::<bool>(),
+    );
+    let fresh = fresh.prop_map(|(zone, ends, kind, len, ttl, may_be_cut)| Step::Fresh {
+        zone,
+        ends,
+        kind,
+        len,
+        ttl,
+        may_be_cut,
+    });
+    let codes = prop::sample::select(vec![
+        [3, 1],
+        [3, 3],
+        [3, 4],
+        [11, 0],
+        [12, 0],
+        [4, 0],
+        [5, 1],
+    ]);
+    let step = prop_oneof![
+        12 => fresh,
+        16 => index().prop_map(Step::Answer),
+        4 => (index(), codes, 20..80usize).prop_map(|(which, code, len)| Step::Report(which, code, len)),
+        6 => index().prop_map(Step::Repeat),
+        3 => (index(), 1..40usize, index()).prop_map(|(which, size, order)| Step::Pieces(which, 8 * size, order)),
+        1 => (0..3usize, index(), 1..3u8, any::<bool>())
+            .prop_map(|(zone, who, operation, lies)| Step::Claim(zone, who, operation, lies)),
+        1 => index().prop_map(Step::Silence),
+        2 => prop_oneof![0..3u64, 20..40u64, 300..400u64].prop_map(Step::Time),
+        1 => (0..3usize, prop::bool::weighted(0.8)).prop_map(|(zone, up)| Step::Cable(zone, up)),
+        1 => index().prop_map(Step::Address),
+        1 => index().prop_map(Step::Rules),
+        1 => (index(), index()).prop_map(|(to, port)| Step::Own(to, port)),
+    ];
+    prop::collection::vec(step, 1..count)
+}
+
+/// A world, and what went in and came out of it so far.
+pub struct Story {
+    pub world: World,
+    entered: Vec<(ZoneId, Ip)>,
+    left: Vec<(ZoneId, Ip)>,
+}
+
+fn zone(index: usize) -> ZoneId {
+    ZoneId::new(index).expect("a zone")
+}
+
+/// One of what there is, if there is any.
+fn one<T: Clone>(index: &Index, of: &[T]) -> Option<T> {
+    (!of.is_empty()).then(|| index.get(of).clone())
+}
+
+fn address_of(index: &Index) -> &'static str {
+    ADDRESSES[index.index(ADDRESSES.len())]
+}
+
+fn rules_of(index: &Index) -> &'static str {
+    RULES[index.index(6).saturating_sub(3)]
+}
+
+fn endpoint(address: &str, port: &Index) -> String {
+    format!("{address}:{}", port.get(&PORTS))
+}
+
+fn spoken(zone: usize, kind: u8, [src, dst, from, to]: &[Index; 4], len: usize) -> Ip {
+    // One in eight lies about where it is, another one goes nowhere sensible.
+    let src = match kind / 32 {
+        0 => address_of(src),
+        _ => NEIGHBOURS[zone][src.index(3)],
+    };
+    let dst = match kind / 32 {
+        1 => address_of(dst),
+        _ => SERVERS[dst.index(SERVERS.len())],
+    };
+    let (src_end, dst_end) = (endpoint(src, from), endpoint(dst, to));
+    let payload = vec![kind; len];
+    match kind % 8 {
+        0..3 => udp(&src_end, &dst_end, &payload),
+        3..6 => tcp(&src_end, &dst_end, &payload[..len % 8], |header| {
+            (header.syn, header.sequence_number) = (true, u32::from(kind) << 24);
+        }),
+        6 => ping(src, dst, 7),
+        _ => Ip::new(host(src), host(dst), IpNumber(47), payload),
+    }
+}
+
+/// What the receiver of a packet says to it; none if it cannot read it.
+fn answer_to(packet: &Ip) -> Option<Ip> {
+    if packet.header.is_fragmenting_payload() || packet.body.len() < 8 {
+        return None;
+    }
+    let (src, dst) = (packet.dst().to_string(), packet.src().to_string());
+    let ends = || (packet.to().to_string(), packet.from().to_string());
+    Some(match packet.header.protocol {
+        IpNumber::UDP => udp(&ends().0, &ends().1, b"answer"),
+        IpNumber::TCP => {
+            let (asked, _) = TcpHeader::from_slice(&packet.body).ok()?;
+            let control = u32::from(asked.syn) + u32::from(asked.fin);
+            let payload = packet.body.len() - asked.header_len();
+            tcp(&ends().0, &ends().1, b"", |header| {
+                header.ack = true;
+                header.syn = asked.syn && !asked.ack;
+                header.fin = asked.psh || asked.fin;
+                header.sequence_number = asked.acknowledgment_number;
+                header.acknowledgment_number =
+                    asked.sequence_number.wrapping_add(payload as u32 + control);
+            })
+        }
+        IpNumber::ICMP if packet.body[0] == 8 => pong(
+            &src,
+            &dst,
+            u16::from_be_bytes([packet.body[4], packet.body[5]]),
+        ),
+        protocol => Ip::new(host(&src), host(&dst), protocol, packet.body.clone()),
+    })
+}
+
+impl Story {
+    pub fn new() -> Self {
+        Self {
+            world: World::new(&text(RULES[0])),
+            entered: Vec::new(),
+            left: Vec::new(),
+        }
+    }
+
+    /// Does a step; `distort` may change each frame on its way in.
+    pub fn take(&mut self, step: &Step, distort: &mut impl FnMut(&mut Vec<u8>)) {
+        match step {
+            Step::Fresh {
+                zone: from,
+                ends,
+                kind,
+                len,
+                ttl,
+                may_be_cut,
+            } => {
+                let mut packet = spoken(*from, *kind, ends, *len).ttl(*ttl);
+                if !may_be_cut {
+                    packet = packet.dont_fragment();
+                }
+                self.enter(zone(*from), packet, distort);
+            }
+            Step::Answer(which) => {
+                if let Some((zone, packet)) = one(which, &self.left)
+                    && let Some(answer) = answer_to(&packet)
+                {
+                    self.enter(zone, answer, distort);
+                }
+            }
+            Step::Report(which, code, quoted) => {
+                if let Some((zone, packet)) = one(which, &self.left) {
+                    let (from, to) = (packet.dst().to_string(), packet.src().to_string());
+                    let report = error(&from, &to, *code, &packet, *quoted);
+                    self.enter(zone, report, distort);
+                }
+            }
+            Step::Repeat(which) => {
+                if let Some((zone, packet)) = one(which, &self.entered) {
+                    self.enter(zone, packet, distort);
+                }
+            }
+            Step::Pieces(which, size, order) => {
+                let Some((zone, packet)) = one(which, &self.entered) else {
+                    return;
+                };
+                if packet.header.is_fragmenting_payload() || packet.body.is_empty() {
+                    return;
+                }
+                let mut pieces = packet.pieces(*size);
+                let first = order.index(pieces.len());
+                pieces.rotate_left(first);
+                for piece in pieces.into_iter().take(60) {
+                    self.enter(zone, piece, distort);
+                }
+            }
+            Step::Claim(on, who, operation, lies) => {
+                let (zone, address) = (zone(*on), host(address_of(who)));
+                // Where nobody else answers, a liar is believed.
+                self.world.made_up_cards |= lies;
+                let mac = match lies {
+                    true => [2, 0xba, 0xd0, 0, 0, 66],
+                    false => mac_of(zone, address),
+                };
+                let ours = self.world.segment(zone).map_or(address, |net| net.addr());
+                let mut frame = arp(*operation, (mac, address), (our_mac(zone), ours));
+                distort(&mut frame);
+                let sent = self.world.send_frame(zone, &frame);
+                self.left
+                    .extend(sent.into_iter().map(|sent| (sent.zone, sent.packet)));
+            }
+            Step::Silence(who) => {
+                let address = host(address_of(who));
+                if !self.world.silent.remove(&address) {
+                    self.world.silent.insert(address);
+                }
+            }
+            Step::Time(seconds) => {
+                let sent = self
+                    .world
+                    .pass_time(std::time::Duration::from_secs(*seconds));
+                self.left
+                    .extend(sent.into_iter().map(|sent| (sent.zone, sent.packet)));
+            }
+            Step::Cable(on, up) => {
+                let link = if *up { Link::Up } else { Link::Down };
+                self.world.engine.set_link(zone(*on), link);
+            }
+            Step::Address(which) => {
+                let (address, gateway) = match which.index(8) {
+                    0 => (None, None),
+                    1 => (Some("198.51.100.5/24"), Some(host("198.51.100.1"))),
+                    _ => (Some("203.0.113.1/24"), Some(host("203.0.113.254"))),
+                };
+                let address = address.map(|text| text.parse().expect("a prefix"));
+                self.world.engine.set_address(wan(), address, gateway);
+            }
+            Step::Rules(which) => {
+                let rules = config(&text(rules_of(which)));
+                self.world.engine.replace_policy(&rules);
+            }
+            Step::Own(to, port) => {
+                let to = endpoint(address_of(to), port);
+                let own = self.world.segment(wan()).map(|net| net.addr());
+                if let Some(own) = own {
+                    let packet = udp(&format!("{own}:123"), &to, b"own");
+                    let sent = self.world.send_own(&packet);
+                    self.left
+                        .extend(sent.into_iter().map(|sent| (sent.zone, sent.packet)));
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, zone: ZoneId, packet: Ip, distort: &mut impl FnMut(&mut Vec<u8>)) {
+        let mut frame = self.world.frame(zone, &packet);
+        distort(&mut frame);
+        let sent = self.world.send_frame(zone, &frame);
+        self.entered.push((zone, packet));
+        self.left
+            .extend(sent.into_iter().map(|sent| (sent.zone, sent.packet)));
+    }
+
+    /// How often frames were dropped for a reason, as the verdicts said.
+    pub fn drops(&self, reason: DropReason) -> u64 {
+        use crate::support::world::End;
+        let ends = self.world.ends.iter();
+        ends.filter(|end| **end == End::Dropped(reason)).count() as u64
+    }
+}
