@@ -161,6 +161,11 @@ impl Vm {
         self.qmp("system_powerdown", &json!({})).map(drop)
     }
 
+    /// Pulls the plug: QEMU is gone when this returns.
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
     /// QEMU's exit status, if it has ended.
     pub fn status(&self) -> Option<ExitStatus> {
         self.process.status()

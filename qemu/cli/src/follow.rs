@@ -1,0 +1,127 @@
+//! Shows a machine's console until the machine ends, or somebody ends it.
+
+use std::io::{self, Write};
+use std::process::{ExitCode, ExitStatus};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use sekisho_qemu::{Error, FAULT_STATUS, Vm};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::failure::Failure;
+
+/// How long the machine may take to switch itself off.
+const POWER_DOWN_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long a console is waited for at a time; firewalls can be quiet.
+const QUIET: Duration = Duration::from_secs(3600);
+
+/// Something that ends a run.
+pub enum Event {
+    /// Ctrl-C, or what a supervisor sends.
+    Signal,
+    /// The machine has ended.
+    Ended,
+}
+
+/// The events of this process, from before there is a machine: a signal never ends it without the machine.
+pub struct Events {
+    sender: Sender<Event>,
+    receiver: Receiver<Event>,
+}
+
+impl Events {
+    /// Takes signals from now on.
+    ///
+    /// # Errors
+    /// If the system does not let it.
+    pub fn catch() -> Result<Self, Failure> {
+        let system = |why: io::Error| Failure::System {
+            doing: "catching signals",
+            why,
+        };
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(system)?;
+        let (sender, receiver) = mpsc::channel();
+        let sink = sender.clone();
+        thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                for _ in signals.forever() {
+                    if sink.send(Event::Signal).is_err() {
+                        break;
+                    }
+                }
+            })
+            .map_err(system)?;
+        Ok(Self { sender, receiver })
+    }
+}
+
+/// Prints the console from line `first` on. A signal presses the power button; a second one pulls the plug.
+///
+/// # Errors
+/// None of its own; the machine's end is its result.
+pub fn follow(vm: &Vm, events: &Events, first: usize) -> Result<ExitCode, Failure> {
+    let ended = events.sender.clone();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            print(vm, first);
+            // The receiver lives as long as `events`.
+            let _ = ended.send(Event::Ended);
+        });
+        let asked = match events.receiver.recv() {
+            Ok(Event::Signal) => {
+                switch_off(vm, &events.receiver);
+                true
+            }
+            Ok(Event::Ended) | Err(_) => false,
+        };
+        let status = vm.wait_exit(POWER_DOWN_LIMIT)?;
+        Ok(if asked {
+            ExitCode::SUCCESS
+        } else {
+            verdict(status)
+        })
+    })
+}
+
+/// Prints lines as they come, until the console ends.
+fn print(vm: &Vm, first: usize) {
+    let mut next = first;
+    loop {
+        if let Err(Error::Console { ended: true, .. }) = vm.wait_from(next, |_| true, QUIET) {
+            break;
+        }
+        let lines = vm.lines_from(next);
+        next += lines.len();
+        let mut out = io::stdout().lock();
+        for line in lines {
+            // Nobody reads any more: the machine runs on, and Ctrl-C still ends it.
+            let _ = writeln!(out, "{line}");
+        }
+        let _ = out.flush();
+    }
+}
+
+fn switch_off(vm: &Vm, events: &Receiver<Event>) {
+    let asked = vm.power_down();
+    match asked.map(|()| events.recv_timeout(POWER_DOWN_LIMIT)) {
+        Ok(Ok(Event::Ended)) => {}
+        Ok(Ok(Event::Signal) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected))
+        | Err(_) => vm.kill(),
+    }
+}
+
+/// What a machine that ended by itself is worth.
+fn verdict(status: ExitStatus) -> ExitCode {
+    if status.success() {
+        return ExitCode::SUCCESS;
+    }
+    match status.code() {
+        Some(FAULT_STATUS) => eprintln!("sekisho: the firewall stopped on a fault, reported above"),
+        _ => eprintln!("sekisho: QEMU ended with {status}"),
+    }
+    ExitCode::FAILURE
+}

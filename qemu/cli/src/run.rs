@@ -1,0 +1,148 @@
+//! `sekisho run`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use sekisho_qemu::{Accel, ConfigSource, Kind, Machine};
+
+use crate::failure::Failure;
+use crate::follow::{self, Events};
+use crate::spec::{FORMS, ZoneNetwork};
+use crate::{kernel, plan, zones};
+
+/// What to boot.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The kernel; by default the one that was built beside this program
+    #[arg(long, value_name = "FILE")]
+    kernel: Option<PathBuf>,
+
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// The network of a zone
+    #[arg(long, value_name = "ZONE=SPEC", requires = "config", long_help = net_help())]
+    net: Vec<ZoneNetwork>,
+
+    /// The board
+    #[arg(long, value_enum, default_value = "q35")]
+    machine: Board,
+
+    /// Memory in MiB, as 128 or 128M
+    #[arg(long, value_name = "MIB", default_value = "64", value_parser = mebibytes)]
+    memory: u32,
+
+    /// What runs the machine's instructions
+    #[arg(long, value_enum, default_value = "auto")]
+    accel: Accelerator,
+
+    /// A fixed seed for the firewall's random numbers: for tests only, its secrets are known
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+
+    /// Print QEMU's command line and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn net_help() -> String {
+    format!(
+        "The network of a zone; one for each zone of the configuration.\n\nSPEC is {FORMS}. A host port of \
+         hostfwd is on 127.0.0.1 unless an address says otherwise."
+    )
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Board {
+    /// PCI Express and ACPI
+    Q35,
+    /// Plain PCI and ACPI
+    Pc,
+    /// Virtio in memory, no ACPI
+    Microvm,
+}
+
+impl From<Board> for Kind {
+    fn from(board: Board) -> Self {
+        match board {
+            Board::Q35 => Self::Q35,
+            Board::Pc => Self::Pc,
+            Board::Microvm => Self::Microvm,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Accelerator {
+    /// KVM where it works, else TCG
+    Auto,
+    /// The processor itself
+    Kvm,
+    /// QEMU's translator
+    Tcg,
+}
+
+impl From<Accelerator> for Accel {
+    fn from(accelerator: Accelerator) -> Self {
+        match accelerator {
+            Accelerator::Auto => Self::Auto,
+            Accelerator::Kvm => Self::Kvm,
+            Accelerator::Tcg => Self::Tcg,
+        }
+    }
+}
+
+/// The smallest memory that the firewall boots in.
+const MIN_MEBIBYTES: u32 = 16;
+
+fn mebibytes(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix(['M', 'm']).unwrap_or(text);
+    match number.parse() {
+        Ok(mebibytes @ MIN_MEBIBYTES..) => Ok(mebibytes),
+        Ok(_) => Err(format!("the firewall needs at least {MIN_MEBIBYTES} MiB")),
+        Err(_) => Err("write a number of MiB, as 128 or 128M".into()),
+    }
+}
+
+impl Arguments {
+    /// The machine without a configuration and without cards.
+    fn board(&self, kernel: PathBuf) -> Machine {
+        let machine = Machine::new(kernel)
+            .kind(self.machine.into())
+            .memory_mib(self.memory)
+            .accel(self.accel.into())
+            .exit_on_panic();
+        match self.seed {
+            Some(seed) => machine.seed(seed),
+            None => machine,
+        }
+    }
+}
+
+/// Boots the firewall and follows its console.
+///
+/// # Errors
+/// Whatever keeps it from starting.
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let config = plan::configuration(&arguments.config)?;
+    let nics = zones::cards(&config.zones, &arguments.net)?;
+    let kernel = kernel::path(arguments.kernel.as_deref())?;
+    let machine = nics.into_iter().fold(
+        arguments
+            .board(kernel)
+            .config(ConfigSource::Module(arguments.config.clone())),
+        Machine::nic,
+    );
+    if arguments.dry_run {
+        println!("{}", plan::shell_line(&machine.command()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    for given in &arguments.net {
+        plan::host_has(&given.network)?;
+    }
+    let events = Events::catch()?;
+    let vm = machine.start()?;
+    follow::follow(&vm, &events, 0)
+}
