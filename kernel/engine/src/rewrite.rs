@@ -8,7 +8,7 @@ use core::net::Ipv4Addr;
 
 use crate::checksum::Change;
 use crate::frame::{Checksum, Frame};
-use crate::key::Endpoint;
+use crate::key::{Endpoint, Side};
 use crate::neighbor::Mac;
 use crate::packet::{Content, Flags, Packet};
 use crate::verdict::DropReason;
@@ -71,12 +71,13 @@ pub fn apply(frame: &mut Frame<'_>, packet: &Packet, rewrite: &Rewrite) -> Resul
         let addresses = swap_address(header, 16, dst, Change::default());
         let addresses = swap_address(header, 12, src, addresses);
         let hop = match rewrite.link {
-            Link::Out { .. } => {
+            // What begins here has not come a hop yet.
+            Link::Out { .. } if packet.key.side != Side::OWN => {
                 let old = u16::from_be_bytes([header[8], header[9]]);
                 header[8] = header[8].saturating_sub(1);
                 Change::default().word(old, u16::from_be_bytes([header[8], header[9]]))
             }
-            Link::Own => Change::default(),
+            Link::Out { .. } | Link::Own => Change::default(),
         };
         let sum = u16::from_be_bytes([header[10], header[11]]);
         header[10..12].copy_from_slice(&hop.apply(addresses.apply(sum)).to_be_bytes());

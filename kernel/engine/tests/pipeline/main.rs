@@ -12,5 +12,6 @@ mod fragments;
 mod icmp_errors;
 mod nat;
 mod offload;
+mod own;
 mod support;
 mod tcp;

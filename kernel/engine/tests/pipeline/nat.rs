@@ -6,7 +6,7 @@ use sekisho_engine::DropReason;
 
 use crate::support::ip::{host, ping, pong, syn, tcp, udp};
 use crate::support::setup::{masquerading, three_zones};
-use crate::support::world::{End, World, dmz, lan, wan};
+use crate::support::world::{World, dmz, lan, wan};
 
 const OUTSIDE: &str = "203.0.113.1";
 
@@ -343,41 +343,4 @@ fn two_inside_hosts_meet_at_each_others_outside_endpoints() {
         back.packet,
         udp(&outside(5000), "10.99.0.2:4000", b"hi").hop()
     );
-}
-
-#[test]
-fn a_port_that_our_own_services_use_is_not_leased_and_their_packets_leave_by_our_address() {
-    let mut world = masquerading();
-    let sent = world.pass(dmz(), &udp("10.99.0.2:68", "192.0.2.9:67", b""));
-    assert_ne!(sent.packet.from().port(), 68);
-
-    let own = World::new(&three_zones(
-        r#"rule = [{ name = "own", from = "self", action = "accept" }]"#,
-        "",
-    ));
-    let mut own = own;
-    let sent = own.send_own(&udp(&outside(900), "192.0.2.9:123", b"time?"));
-    assert_eq!(sent.len(), 1);
-    assert_eq!(sent[0].zone, wan());
-    let from = sent[0].packet.from().to_string();
-    own.ends.clear();
-    assert_eq!(own.send(wan(), &udp("192.0.2.9:123", &from, b"now")), []);
-    assert_eq!(own.ends(), [End::Local]);
-}
-
-#[test]
-fn a_port_of_our_own_services_invites_nobody_and_ends_with_its_address() {
-    let mut world = World::new(&three_zones(
-        r#"rule = [{ name = "own", from = "self", action = "accept" }]"#,
-        "",
-    ));
-    let sent = world.send_own(&udp(&outside(123), "10.98.0.3:53", b"?"));
-    assert_eq!(
-        sent[0].packet,
-        udp("10.98.0.1:123", "10.98.0.3:53", b"?").hop()
-    );
-    let same_host = udp("10.98.0.3:54", "10.98.0.1:123", b"!");
-    assert_eq!(world.refuse(lan(), &same_host), DropReason::NotOffered);
-    world.engine.set_address(wan(), None, None);
-    assert_eq!(world.engine.conntrack().flows(), 0);
 }
