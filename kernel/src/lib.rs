@@ -8,6 +8,8 @@
 extern crate alloc;
 
 pub mod boot;
+#[forbid(unsafe_code)]
+pub mod card;
 pub mod hw;
 #[forbid(unsafe_code)]
 pub mod net;

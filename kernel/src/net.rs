@@ -5,19 +5,23 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use sekisho_engine::frame;
+use sekisho_nic::e1000::{self, E1000};
 use sekisho_nic::{
-    Candidate, Card, Checksum, Ecn, Gso, LARGE_BUFFER_BYTES, Offload, Pool, QUEUE_SIZE,
-    SMALL_BUFFER_BYTES, negotiate,
+    Accepted, Checksum, Ecn, Gso, LARGE_BUFFER_BYTES, Offer, Offload, Pool, QUEUE_SIZE,
+    SMALL_BUFFER_BYTES, StartError, negotiate,
 };
 
 use crate::boot;
-use crate::hw::cards::{CardSeat, Registers};
+use crate::card::Card;
+use crate::hw::cards::{CardSeat, IntelSeat, Registers};
 use crate::hw::{apic, clock, heap};
 
 /// How many frames of one card are taken in a row before the others have their turn.
 pub const BURST: usize = 64;
 /// How long the processor looks for work before it sleeps, in microseconds.
 pub const POLL_US: u64 = 100;
+/// How often cards are looked at whose interrupts do not come, in microseconds.
+const LOOK_US: u64 = 1000;
 /// The longest sleep.
 const NAP_US: u64 = 1_000_000;
 /// Buffers beside those that the rings can hold: for frames that wait, and for those in between.
@@ -26,9 +30,75 @@ const SPARE: usize = 320;
 /// Cards, with one pool of buffers for all.
 pub struct Net {
     /// In the order in which they were given.
-    pub cards: Vec<Card<Registers>>,
+    pub cards: Vec<Card>,
     /// All buffers.
     pub pool: &'static Pool,
+    lines: Lines,
+}
+
+/// Whether the interrupt lines of cards without messages work; until one was heard, the cards are looked at
+/// each millisecond.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    /// No card needs one.
+    None,
+    /// None was heard yet.
+    Unproven,
+    /// They wake us.
+    Heard,
+}
+
+/// A card before it runs.
+enum Candidate {
+    Virtio(sekisho_nic::Candidate<Registers>),
+    Intel(IntelSeat),
+}
+
+impl Candidate {
+    fn new(seat: CardSeat) -> Result<Self, String> {
+        match seat {
+            CardSeat::Virtio(seat) => {
+                let place = seat.place.clone();
+                let candidate = sekisho_nic::Candidate::new(Registers::new(seat), QUEUE_SIZE);
+                let refused =
+                    |error| format!("sekisho: the card at {place} cannot be used: {error}");
+                candidate.map(Self::Virtio).map_err(refused)
+            }
+            CardSeat::Intel(seat) => Ok(Self::Intel(seat)),
+        }
+    }
+
+    fn buffers(&self) -> usize {
+        match self {
+            Self::Virtio(candidate) => candidate.buffers(),
+            Self::Intel(_) => e1000::BUFFERS,
+        }
+    }
+
+    /// Intel's card does nothing for others: each frame is complete when it gets it.
+    fn offer(&self) -> Offer {
+        match self {
+            Self::Virtio(candidate) => candidate.offer(),
+            Self::Intel(_) => Offer {
+                features: 0,
+                transmit_size: QUEUE_SIZE,
+            },
+        }
+    }
+
+    fn start(self, accepted: Accepted, pool: &'static Pool) -> Result<Card, StartError> {
+        match self {
+            Self::Virtio(candidate) => {
+                let rings = heap::rings(candidate.ring_bytes());
+                candidate.start(accepted, pool, rings).map(Card::Virtio)
+            }
+            Self::Intel(seat) => {
+                seat.wire();
+                let rings = heap::rings(e1000::RING_BYTES);
+                E1000::start(seat.registers, pool, rings).map(Card::Intel)
+            }
+        }
+    }
 }
 
 impl Net {
@@ -39,9 +109,7 @@ impl Net {
     pub fn bring_up(seats: Vec<CardSeat>, memory_bytes: usize) -> Result<Self, String> {
         let mut candidates = Vec::new();
         for seat in seats {
-            let place = seat.place.clone();
-            let refused = |error| format!("sekisho: the card at {place} cannot be used: {error}");
-            candidates.push(Candidate::new(Registers::new(seat), QUEUE_SIZE).map_err(refused)?);
+            candidates.push(Candidate::new(seat)?);
         }
         let wanted: usize = candidates.iter().map(Candidate::buffers).sum::<usize>() + SPARE;
         let (buffers, buffer_bytes) = buffers_for(memory_bytes, wanted);
@@ -51,11 +119,19 @@ impl Net {
         let accepted = negotiate(&offers, buffer_bytes);
         let mut cards = Vec::new();
         for (candidate, accepted) in candidates.into_iter().zip(accepted) {
-            let rings = heap::rings(candidate.ring_bytes());
-            let card = candidate.start(accepted, pool, rings);
+            let card = candidate.start(accepted, pool);
             cards.push(card.map_err(|error| format!("sekisho: a card did not start: {error}"))?);
         }
-        Ok(Self { cards, pool })
+        let has_lines = cards.iter().any(|card| matches!(card, Card::Intel(_)));
+        Ok(Self {
+            cards,
+            pool,
+            lines: if has_lines {
+                Lines::Unproven
+            } else {
+                Lines::None
+            },
+        })
     }
 
     /// Takes sent buffers back and offers free ones for reception; then shows both rings to the devices.
@@ -72,9 +148,16 @@ impl Net {
         self.cards.iter_mut().for_each(Card::arm);
         if !self.cards.iter().any(Card::has_work) {
             let now = clock::now_us();
-            clock::wake_after(until.saturating_sub(now).clamp(1, NAP_US));
+            let longest = match self.lines {
+                Lines::None | Lines::Heard => NAP_US,
+                Lines::Unproven => LOOK_US,
+            };
+            clock::wake_after(until.saturating_sub(now).clamp(1, longest));
             boot::sleep();
             apic::take_timer();
+            if boot::take_pending(apic::INTEL) {
+                self.lines = Lines::Heard;
+            }
         }
         self.cards.iter_mut().for_each(Card::disarm);
     }

@@ -8,10 +8,11 @@ use sekisho_config::Config;
 use sekisho_config::model::{Card as Wanted, Zone};
 use sekisho_engine::engine::Seat;
 use sekisho_engine::interface::Link;
+use sekisho_kernel::card::Card;
 use sekisho_kernel::console;
-use sekisho_kernel::hw::cards::{CardSeat, Devices, Registers};
+use sekisho_kernel::hw::cards::{CardSeat, Devices};
 use sekisho_kernel::net::Net;
-use sekisho_nic::{Accepted, Card, feature};
+use sekisho_nic::Accepted;
 
 use crate::journal::Mac;
 
@@ -46,10 +47,13 @@ pub fn seat(
         return Err(format!(
             "sekisho: {there} cards for {} zones: the card {mac} at {} belongs to no zone; give it one, or take it out",
             config.zones.len(),
-            extra.place
+            extra.place()
         ));
     }
-    let places: Vec<_> = seats.iter().map(|seat| seat.place.clone()).collect();
+    for (zone, seat) in config.zones.iter().zip(&seats) {
+        check_mtu(zone, seat)?;
+    }
+    let places: Vec<_> = seats.iter().map(|seat| seat.place().clone()).collect();
     let macs: Vec<_> = seats.iter().map(CardSeat::mac).collect();
     let mut net = Net::bring_up(seats, memory_bytes)?;
     let mut result = Vec::new();
@@ -59,7 +63,7 @@ pub fn seat(
         defmt::info!(
             "card {=usize}: features {=u64:#x}",
             index,
-            card.accepted().bits()
+            card.accepted().map_or(0, Accepted::bits)
         );
         console!(
             "sekisho: {}: card {} at {}, link {}, {}",
@@ -70,7 +74,7 @@ pub fn seat(
                 Link::Up => "up",
                 Link::Down => "down",
             },
-            offloads(card.accepted())
+            card.offloads()
         );
         result.push(Seat { mac, link });
     }
@@ -91,26 +95,28 @@ fn missing(zone: &Zone, there: usize) -> String {
         Wanted::Slot(slot) => format!("in slot {slot}"),
     };
     format!(
-        "sekisho: zone {} has no card: the machine has {there} virtio network cards, and none {which}; \
+        "sekisho: zone {} has no card: the machine has {there} network cards, and none {which}; \
          add one (QEMU: -device virtio-net-pci,mac=…) or change the zone's card",
         zone.name
     )
 }
 
 /// Whether a card's cable is plugged in.
-pub fn link_of(card: &mut Card<Registers>) -> Link {
+pub fn link_of(card: &mut Card) -> Link {
     match card.link() {
         sekisho_nic::Link::Up => Link::Up,
         sekisho_nic::Link::Down => Link::Down,
     }
 }
 
-fn offloads(accepted: Accepted) -> &'static str {
-    let tso = accepted.has(feature::GUEST_TSO4);
-    let checksum = accepted.has(feature::GUEST_CSUM);
-    match (checksum, tso) {
-        (_, true) => "checksums and segmentation passed through",
-        (true, false) => "checksums passed through",
-        (false, false) => "no offloads",
+/// Intel's cards take no jumbo frames in.
+fn check_mtu(zone: &Zone, seat: &CardSeat) -> Result<(), String> {
+    match seat {
+        CardSeat::Intel(seat) if zone.mtu > 1500 => Err(format!(
+            "sekisho: zone {}: the e1000 card at {} carries packets of 1500 bytes at the most, not {}; \
+             lower the zone's mtu, or give it a virtio card",
+            zone.name, seat.place, zone.mtu
+        )),
+        CardSeat::Intel(_) | CardSeat::Virtio(_) => Ok(()),
     }
 }

@@ -1,5 +1,5 @@
 //! Sekisho's virtio network card (virtio 1.2 section 5.1): split rings, mergeable
-//! receive buffers, offloads passed from card to card.
+//! receive buffers, offloads passed from card to card; and, in [`e1000`], Intel's.
 //!
 //! A frame is never copied on its way through. The buffers that one card's
 //! device filled go onto another card's transmit ring, and come home when sent:
@@ -49,6 +49,7 @@ mod card;
 mod checksum;
 mod counters;
 mod device;
+pub mod e1000;
 mod fault;
 mod features;
 mod memory;

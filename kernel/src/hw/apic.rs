@@ -7,6 +7,8 @@ use crate::boot::{self, APIC};
 pub const TIMER: u8 = 32;
 /// First vector of the cards.
 pub const CARDS: u8 = 33;
+/// Vector of all of Intel's cards.
+pub const INTEL: u8 = 62;
 /// Vector of the console.
 pub const SERIAL: u8 = 63;
 const SPURIOUS: u32 = 0xff;

@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use core::ptr::NonNull;
-use sekisho_nic::{Device, Doorbell, DoorbellWidth};
+use sekisho_nic::{Device, Doorbell, DoorbellWidth, e1000};
+use virtio_drivers::transport::pci::bus::DeviceFunction;
 use virtio_drivers::transport::{DeviceStatus, DeviceType, SomeTransport, Transport};
 
 use super::apic;
@@ -11,8 +12,28 @@ use super::mmio::{self, Found, Place};
 use super::pci::{self, Bus, Extra};
 use crate::console;
 
-/// A card that is there, with all that a driver needs.
-pub struct CardSeat {
+/// A card that is there.
+pub enum CardSeat {
+    /// A virtio card.
+    Virtio(VirtioSeat),
+    /// One of Intel's.
+    Intel(IntelSeat),
+}
+
+/// One of Intel's cards, with all that its driver needs.
+pub struct IntelSeat {
+    /// Where it was found, for people.
+    pub place: heapless::String<24>,
+    /// Its registers.
+    pub registers: Window,
+    line: u8,
+}
+
+/// Registers in device memory.
+pub struct Window(usize);
+
+/// A virtio card, with all that a driver needs.
+pub struct VirtioSeat {
     /// Where it was found, for people.
     pub place: heapless::String<24>,
     /// The standard's registers.
@@ -58,13 +79,16 @@ pub fn find(command_line: &str) -> Devices {
 impl Devices {
     fn add_functions(&mut self, mut bus: Bus) {
         for (function, info) in bus.functions() {
+            if pci::is_intel_card(&info) {
+                self.add_intel(&mut bus, function);
+                continue;
+            }
             let wanted = pci::kind(&info)
                 .filter(|kind| matches!(kind, DeviceType::Network | DeviceType::EntropySource));
             if wanted.is_none() {
                 continue;
             }
-            let mut place = heapless::String::new();
-            let _ = core::fmt::Write::write_fmt(&mut place, format_args!("pci {function}"));
+            let place = pci_place(function);
             match bus.open(function) {
                 Ok(found) => self.add(
                     place,
@@ -73,6 +97,16 @@ impl Devices {
                 ),
                 Err(_) => self.legacy.push(place),
             }
+        }
+    }
+
+    fn add_intel(&mut self, bus: &mut Bus, function: DeviceFunction) {
+        if let Some((registers, line)) = bus.open_intel(function) {
+            self.cards.push(CardSeat::Intel(IntelSeat {
+                place: pci_place(function),
+                registers: Window(registers),
+                line,
+            }));
         }
     }
 
@@ -101,13 +135,13 @@ impl Devices {
         match transport.device_type() {
             DeviceType::Network => {
                 let vector = apic::CARDS + self.cards.len() as u8;
-                if vector < apic::SERIAL {
-                    self.cards.push(CardSeat {
+                if vector < apic::INTEL {
+                    self.cards.push(CardSeat::Virtio(VirtioSeat {
                         place,
                         transport,
                         vector,
                         wiring,
-                    });
+                    }));
                 }
             }
             DeviceType::EntropySource if self.rng.is_none() => self.rng = Some(transport),
@@ -116,7 +150,60 @@ impl Devices {
     }
 }
 
+fn pci_place(function: DeviceFunction) -> heapless::String<24> {
+    let mut place = heapless::String::new();
+    let _ = core::fmt::Write::write_fmt(&mut place, format_args!("pci {function}"));
+    place
+}
+
 impl CardSeat {
+    /// The card's Ethernet address.
+    #[must_use]
+    pub fn mac(&self) -> [u8; 6] {
+        match self {
+            Self::Virtio(seat) => seat.mac(),
+            Self::Intel(seat) => e1000::mac(&seat.registers),
+        }
+    }
+
+    /// Where it was found, for people.
+    #[must_use]
+    pub const fn place(&self) -> &heapless::String<24> {
+        match self {
+            Self::Virtio(seat) => &seat.place,
+            Self::Intel(seat) => &seat.place,
+        }
+    }
+}
+
+impl IntelSeat {
+    /// Sends the card's interrupts to the vector of such cards.
+    ///
+    /// Which pin of the I/O APIC a PCI line is wired to only ACPI's code tells. It is the one that the
+    /// firmware noted or one of those above the ISA lines; a pin without a card stays silent.
+    pub fn wire(&self) {
+        const PCI_LINES: core::ops::Range<u32> = 16..24;
+        let noted = u32::from(self.line);
+        if noted < PCI_LINES.start {
+            apic::route(noted, apic::INTEL);
+        }
+        PCI_LINES.for_each(|line| apic::route(line, apic::INTEL));
+    }
+}
+
+impl e1000::Registers for Window {
+    fn read(&self, register: usize) -> u32 {
+        // SAFETY: registers of a card that was found, in device memory that stays mapped.
+        unsafe { ((self.0 + register) as *const u32).read_volatile() }
+    }
+
+    fn write(&mut self, register: usize, value: u32) {
+        // SAFETY: as for reading.
+        unsafe { ((self.0 + register) as *mut u32).write_volatile(value) }
+    }
+}
+
+impl VirtioSeat {
     /// The card's Ethernet address.
     #[must_use]
     pub fn mac(&self) -> [u8; 6] {
@@ -151,12 +238,12 @@ impl CardSeat {
 }
 
 /// A card's registers, as the driver wants them.
-pub struct Registers(CardSeat);
+pub struct Registers(VirtioSeat);
 
 impl Registers {
     /// The registers of a card that was found.
     #[must_use]
-    pub fn new(seat: CardSeat) -> Self {
+    pub fn new(seat: VirtioSeat) -> Self {
         Self(seat)
     }
 }

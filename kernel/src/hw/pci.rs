@@ -148,6 +148,18 @@ impl Bus {
         Ok(VirtioFunction { transport, extra })
     }
 
+    /// Opens a card of Intel's: where its registers are, and its interrupt line; `None` without registers.
+    pub fn open_intel(&mut self, function: DeviceFunction) -> Option<(usize, u8)> {
+        const INTERRUPT_LINE: u8 = 0x3c;
+        const REGISTERS: usize = 128 * 1024;
+        self.root.set_command(function, Command::empty());
+        let registers = self.address(function, 0, 0, REGISTERS);
+        self.root
+            .set_command(function, Command::MEMORY_SPACE | Command::BUS_MASTER);
+        let line = Ports.read_word(function, INTERRUPT_LINE) as u8;
+        Some((registers?, line))
+    }
+
     /// Reads the capabilities once more for what the crate does not give (virtio 1.2 section 4.1.4).
     fn extra(&mut self, function: DeviceFunction) -> Option<Extra> {
         const VENDOR: u8 = 0x09;
@@ -261,4 +273,12 @@ pub struct NoMsix;
 #[must_use]
 pub fn kind(info: &DeviceFunctionInfo) -> Option<virtio_drivers::transport::DeviceType> {
     virtio_device_type(info)
+}
+
+/// Whether a function is one of Intel's cards that the driver knows: 82543GC, 82540EM, 82545EM.
+#[must_use]
+pub fn is_intel_card(info: &DeviceFunctionInfo) -> bool {
+    const INTEL: u16 = 0x8086;
+    const CARDS: [u16; 3] = [0x1004, 0x100e, 0x100f];
+    info.vendor_id == INTEL && CARDS.contains(&info.device_id)
 }

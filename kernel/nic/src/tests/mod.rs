@@ -1,5 +1,6 @@
 //! The driver against a fake device on the same memory.
 
+mod e1000;
 mod fake;
 mod features;
 mod frames;
