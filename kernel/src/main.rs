@@ -48,12 +48,12 @@ extern "C" fn kernel_main() -> ! {
         Ok(random) => random,
         Err(error) => stop(error),
     };
-    let (net, seats) = match seating::seat(&config, devices, info.memory_bytes() as usize) {
+    let (net, seats) = match seating::seat(&config, devices, info.sizing_bytes() as usize) {
         Ok(seated) => seated,
         Err(error) => stop(error),
     };
     let firewall =
-        firewall::Firewall::new(&config, net, &seats, random, info.memory_bytes() as usize);
+        firewall::Firewall::new(&config, net, &seats, random, info.sizing_bytes() as usize);
     heap::seal();
     report::addresses(&config);
     report::ready();

@@ -20,7 +20,7 @@ extern "C" fn kernel_main() -> ! {
     clock::calibrate().expect("a timer to measure the clock by");
     heap::init(info);
     let devices = cards::find(info.words());
-    let memory = info.memory_bytes() as usize;
+    let memory = info.sizing_bytes() as usize;
     let mut net = match Net::bring_up(devices.cards, memory) {
         Ok(net) if net.cards.len() == 2 => net,
         Ok(_) => panic!("the wire has two ends: give it two cards"),

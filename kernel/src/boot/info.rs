@@ -60,6 +60,16 @@ impl BootInfo {
             .sum()
     }
 
+    /// Bytes of memory to size tables by: all of it, to the whole MiB that was bought, or where it is in pieces (from some 2 GiB on),
+    /// as much as a machine has that ends with the largest piece.
+    pub fn sizing_bytes(&self) -> u64 {
+        /// What a loader leaves at the top of memory: the configuration and ACPI's tables.
+        const ABOVE: u64 = 1 << 20;
+        self.memory_bytes()
+            .next_multiple_of(1 << 20)
+            .min(self.free_memory().end + ABOVE)
+    }
+
     /// The largest range of memory below 4 GiB that neither the image nor anything of the loader's lies in.
     pub fn free_memory(&self) -> Region {
         let mut taken = heapless::Vec::<Region, 4>::new();
