@@ -29,6 +29,27 @@ pub struct Setup {
     pub offloads: Offloads,
     /// Which virtio interfaces the cards have.
     pub interface: Interface,
+    /// How it gets its configuration.
+    pub handover: Handover,
+    /// The fixed seed of its random numbers; without one it looks for a source.
+    pub seed: Option<u64>,
+    /// Whether a fault ends QEMU with its own status, instead of a restart.
+    pub exit_on_fault: bool,
+    /// More words on the kernel's command line.
+    pub words: Vec<&'static str>,
+    /// More arguments for QEMU.
+    pub arguments: Vec<&'static str>,
+    /// The kernel to boot.
+    pub kernel: PathBuf,
+}
+
+/// How the configuration gets into the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handover {
+    /// As a module beside the kernel.
+    Module,
+    /// As a file of QEMU's firmware configuration device.
+    FwCfg,
 }
 
 impl Default for Setup {
@@ -38,6 +59,12 @@ impl Default for Setup {
             memory_mib: 64,
             offloads: Offloads::All,
             interface: Interface::Modern,
+            handover: Handover::Module,
+            seed: Some(1),
+            exit_on_fault: true,
+            words: Vec::new(),
+            arguments: Vec::new(),
+            kernel: kernel::firewall(),
         }
     }
 }
@@ -74,15 +101,26 @@ impl Firewall {
     #[track_caller]
     pub fn boot(setup: &Setup, config: Option<&[u8]>, networks: Vec<Network>) -> Firewall {
         let folder = tempfile::tempdir().expect("a folder for the configuration");
-        let mut machine = Machine::new(kernel::firewall())
+        let mut machine = Machine::new(&setup.kernel)
             .kind(setup.kind)
             .memory_mib(setup.memory_mib)
-            .seed(1)
-            .exit_on_panic();
+            .extra_args(&setup.arguments);
+        if let Some(seed) = setup.seed {
+            machine = machine.seed(seed);
+        }
+        if setup.exit_on_fault {
+            machine = machine.exit_on_panic();
+        }
+        for word in &setup.words {
+            machine = machine.append(*word);
+        }
         if let Some(config) = config {
             let path: PathBuf = folder.path().join("sekisho.toml");
             fs::write(&path, config).expect("the folder is ours");
-            machine = machine.config(ConfigSource::Module(path));
+            machine = machine.config(match setup.handover {
+                Handover::Module => ConfigSource::Module(path),
+                Handover::FwCfg => ConfigSource::FwCfg(path),
+            });
         }
         for (zone, network) in networks.into_iter().enumerate() {
             machine = machine.nic(
@@ -107,7 +145,9 @@ impl Firewall {
     /// When it does not, with the console.
     #[track_caller]
     pub fn ready(self) -> Firewall {
-        self.console(|line| line.starts_with("sekisho: ready after "));
+        let ready = |line: &str| line.starts_with("sekisho: ready after ");
+        let end = self.console(|line| ready(line) || line.starts_with("sekisho: stopped"));
+        assert!(ready(&end), "{}", self.vm.lines().join("\n"));
         self
     }
 
@@ -164,8 +204,14 @@ impl Firewall {
         self.wait_for_end();
     }
 
+    /// Waits for the console's last line and until QEMU has ended.
+    ///
+    /// # Panics
+    /// When it does not end, or not cleanly.
     #[track_caller]
-    fn wait_for_end(&self) {
+    pub fn wait_for_end(&self) {
+        // QEMU may be gone before its last lines have been read.
+        self.console(|line| line == "sekisho: goodbye");
         let status = self
             .vm
             .wait_exit(LIMIT)

@@ -5,6 +5,7 @@
 
 use std::net::Ipv4Addr;
 
+use sekisho_config::MAX_BYTES;
 use sekisho_qemu::{Interface, Kind};
 use sekisho_tests::firewall::{Setup, example};
 use sekisho_tests::frames::{Content, Frame, Inner, Way, arp_request, flag};
@@ -306,14 +307,17 @@ fn altered(frame: &[u8], at: usize) -> Vec<u8> {
 }
 
 #[test]
-fn sixteen_mib_are_enough() {
+fn sixteen_mib_are_enough_for_the_largest_configuration() {
+    let mut config = example("lab.toml");
+    // Comments take their place in memory, too.
+    config.push_str(&"#".repeat(MAX_BYTES - config.len()));
     for kind in [Kind::Q35, Kind::Pc, Kind::Microvm, Kind::MicrovmAcpi] {
         let setup = Setup {
             kind,
             memory_mib: 16,
             ..Setup::default()
         };
-        let rig = Rig::ready(&setup, &example("lab.toml"));
+        let rig = Rig::ready(&setup, &config);
         rig.settle_from_wan();
         rig.settle_from_dmz();
     }
@@ -331,4 +335,25 @@ fn cards_with_the_old_interface_beside_the_modern_one_work() {
         rig.settle_from_wan();
         rig.settle_from_dmz();
     }
+}
+
+#[test]
+fn two_thousand_rules_fit_into_sixteen_mib() {
+    let rules: String = (0..2000_u32)
+        .map(|n| {
+            let (host, port) = (n % 250 + 3, n + 1);
+            format!(
+                "  {{ name = \"r{n}\", from = \"wan\", to = \"dmz\", dst = \"10.99.0.{host}\", \
+                 service = \"tcp/{port}\", action = \"accept\" }},\n"
+            )
+        })
+        .collect();
+    let config = example("lab.toml").replace("rule = [\n", &format!("rule = [\n{rules}"));
+    let setup = Setup {
+        memory_mib: 16,
+        ..Setup::default()
+    };
+    let rig = Rig::ready(&setup, &config);
+    rig.settle_from_wan();
+    rig.settle_from_dmz();
 }
