@@ -138,9 +138,6 @@ impl Conntrack {
                     Effect::Ignored => false,
                     Effect::Tracked(next) => {
                         flow.state = State::Tcp(next);
-                        if packet.fragment.more {
-                            flow.windows.stretch(from);
-                        }
                         // RFC 7857 section 7.1: a RST keeps nothing alive. The first starts the closing time.
                         next != tcp::State::Reset || state != tcp::State::Reset
                     }

@@ -465,6 +465,10 @@ fn the_pieces_of_a_tcp_segment_can_be_acknowledged_as_one() {
     );
     let mut head = tcp(original, Flags::ACK, 101, 501);
     head.fragment.more = true;
+    // The first piece is described with the payload of the whole segment.
+    if let Content::Tcp(segment) = &mut head.content {
+        segment.payload_len = 900;
+    }
     let mut piece = packet(original, Content::Piece);
     piece.fragment.offset = 40;
     let ack = tcp(reply, Flags::ACK, 501, 101 + 900);
@@ -476,6 +480,11 @@ fn the_pieces_of_a_tcp_segment_can_be_acknowledged_as_one() {
     ] {
         assert_eq!(conntrack.observe(id, from, packet, now), Ok(()));
     }
+    let too_much = tcp(reply, Flags::ACK, 501, 101 + 901);
+    assert_eq!(
+        conntrack.observe(id, Direction::Reply, &too_much, now),
+        Err(DropReason::TcpWindow)
+    );
 }
 
 #[test]

@@ -180,14 +180,6 @@ impl Windows {
         self.max_win[s] = self.max_win[s].max(scaled);
     }
 
-    /// The sender's segment is a fragment: more of it follows, how much only its last piece will say.
-    ///
-    /// Until then all that the sender may send counts as sent, so that the whole can be acknowledged.
-    pub fn stretch(&mut self, sender: Direction) {
-        let s = sender.index();
-        self.end[s] = later(self.end[s], self.max_end[s]);
-    }
-
     /// Compares a RST with what its receiver expects next.
     ///
     /// Exact is what the receiver has acknowledged, or all that the sender has sent: which of

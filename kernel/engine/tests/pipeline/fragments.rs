@@ -134,15 +134,20 @@ fn a_piece_that_comes_twice_is_dropped_alone() {
 fn pieces_that_contradict_each_other_about_the_end_are_dropped() {
     let whole = datagram(992);
     let ended_at_512 = whole.piece(256, 256, false);
-    let pairs = [
-        (ended_at_512.clone(), whole.piece(512, 8, true)),
-        (ended_at_512.clone(), whole.piece(768, 232, false)),
-        (whole.piece(512, 256, true), ended_at_512),
+    let stories = [
+        vec![ended_at_512.clone(), whole.piece(512, 8, true)],
+        vec![ended_at_512.clone(), whole.piece(768, 232, false)],
+        vec![
+            whole.piece(0, 256, true),
+            whole.piece(512, 256, true),
+            ended_at_512,
+        ],
     ];
-    for (first, second) in pairs {
+    for story in stories {
         let mut world = routing();
-        assert_eq!(world.send(dmz(), &first), []);
-        assert_eq!(world.refuse(dmz(), &second), FragmentInvalid);
+        let (last, before) = story.split_last().expect("pieces");
+        assert_eq!(offer(&mut world, before), []);
+        assert_eq!(world.refuse(dmz(), last), FragmentInvalid);
         assert_eq!(world.engine.counters().held(), 0);
     }
 }
@@ -163,6 +168,12 @@ fn impossible_pieces_are_dropped_at_once() {
 
 #[test]
 fn a_head_too_short_for_its_transport_header_is_refused() {
+    let mut short = datagram(100).pieces(40).remove(0);
+    short.body[4..6].copy_from_slice(&[0, 7]);
+    assert_eq!(
+        routing().refuse(dmz(), &short),
+        DropReason::TransportInvalid
+    );
     let segment = tcp("10.99.0.2:4000", "10.98.0.3:80", &[0; 40], |header| {
         header.syn = true
     });
@@ -315,14 +326,47 @@ fn a_fragmented_tcp_segment_keeps_its_connection_in_step() {
     world.pass(dmz(), &client(1001, 5001, b""));
     let large = client(1001, 5001, &[7; 400]).pieces(160);
     assert_eq!(offer(&mut world, &large), hopped(&large));
-    let acknowledged = tcp("10.98.0.3:80", "10.99.0.2:4000", b"", |header| {
-        (
-            header.ack,
-            header.sequence_number,
-            header.acknowledgment_number,
-        ) = (true, 5001, 1401);
-    });
-    assert_eq!(world.pass(lan(), &acknowledged).packet, acknowledged.hop());
+    let acknowledging = |number: u32| {
+        tcp("10.98.0.3:80", "10.99.0.2:4000", b"", |header| {
+            (header.ack, header.sequence_number) = (true, 5001);
+            header.acknowledgment_number = number;
+        })
+    };
+    let all = acknowledging(1401);
+    assert_eq!(world.pass(lan(), &all).packet, all.hop());
+    // Of the whole segment, and not a byte more.
+    assert_eq!(
+        world.refuse(lan(), &acknowledging(1402)),
+        DropReason::TcpWindow
+    );
     let next = client(1401, 5001, b"more");
     assert_eq!(world.pass(dmz(), &next).packet, next.hop());
+}
+
+#[test]
+fn a_translated_datagram_that_is_cut_on_its_way_out_makes_the_translated_whole() {
+    let text = three_zones(
+        r#"rule = [{ name = "out", from = "dmz", action = "accept" }]"#,
+        r#"[nat]
+        masquerade = [{ from = "dmz", to = "wan" }]"#,
+    );
+    let mut world = World::new(&text.replace(".254\"", ".254\"\nmtu = 580"));
+    let payload = vec![9; 1400];
+    let sent = offer(
+        &mut world,
+        &[udp("10.99.0.2:40000", "192.0.2.9:53", &payload).id(3)],
+    );
+    let outside = udp("203.0.113.1:40000", "192.0.2.9:53", &payload).id(3);
+    assert_eq!(sent, outside.hop().pieces(560));
+
+    // Pieces that are still too large are cut again.
+    let mut sent = offer(
+        &mut world,
+        &udp("10.99.0.2:40000", "192.0.2.9:53", &payload)
+            .id(4)
+            .pieces(1120),
+    );
+    sent.sort_by_key(|piece| piece.header.fragment_offset.value());
+    let again = udp("203.0.113.1:40000", "192.0.2.9:53", &payload).id(4);
+    assert_eq!(sent, again.hop().pieces(560));
 }
