@@ -359,3 +359,20 @@ fn a_flood_of_made_up_destinations_does_not_lock_out_a_known_neighbour() {
     world.pass_time(Duration::from_secs(10));
     assert_eq!(world.engine.counters().held(), 0);
 }
+
+#[test]
+fn what_was_to_leave_by_a_zone_stays_when_its_cable_or_its_address_goes() {
+    type Change = fn(&mut World);
+    let changes: [Change; 2] = [
+        |world| world.engine.set_link(lan(), Link::Down),
+        |world| world.engine.set_address(lan(), None, None),
+    ];
+    for change in changes {
+        let mut world = silent_world();
+        world.arrive(dmz(), &packet(1));
+        change(&mut world);
+        world.pass_time(Duration::ZERO);
+        assert_eq!(world.questions, [], "the question was already written");
+        assert_eq!(world.engine.counters().held(), 0);
+    }
+}

@@ -311,3 +311,18 @@ fn a_forbidden_packet_hears_nothing_about_the_way_it_may_not_take() {
     let late = udp("10.98.0.3:4000", "10.99.0.2:80", b"").ttl(1);
     assert_eq!(world.refuse(lan(), &late), DropReason::PolicyDefault);
 }
+
+#[test]
+fn a_new_policy_leaves_what_a_forward_invited() {
+    let top = format!(
+        "{RULES}\n{}",
+        r#"forward = [{ name = "www", from = "wan", service = "udp/80", to = "10.99.0.2" }]"#
+    );
+    let mut world = World::new(&three_zones(&top, ""));
+    let packet = udp("192.0.2.9:1000", "203.0.113.1:80", b"?");
+    world.pass(wan(), &packet);
+    world.engine.replace_policy(&config(&three_zones("", "")));
+    assert_eq!(world.pass(wan(), &packet).zone, dmz());
+    let reply = udp("10.99.0.2:80", "192.0.2.9:1000", b"!");
+    assert_eq!(world.pass(dmz(), &reply).packet.from(), packet.to());
+}

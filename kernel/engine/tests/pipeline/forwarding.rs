@@ -340,3 +340,79 @@ fn routes_behind_a_router_go_to_that_router_and_the_longest_prefix_wins() {
         assert_eq!((asked_in, &question[38..42]), (zone, &via.octets()[..]));
     }
 }
+
+#[test]
+fn a_flow_whose_way_has_changed_is_not_sent_the_old_way() {
+    let mut world = routing();
+    let packet = udp("10.99.0.2:9", "198.51.100.7:9", b"");
+    assert_eq!(world.pass(dmz(), &packet).zone, wan());
+    let moved = "198.51.100.1/24".parse().expect("a prefix");
+    world.engine.set_address(lan(), Some(moved), None);
+    assert_eq!(world.refuse(dmz(), &packet), DropReason::NoRoute);
+}
+
+/// A packet whose transport header says what the bytes `at` are changed to.
+fn with_byte(mut packet: Ip, at: usize, value: u8) -> Ip {
+    packet.body[at] = value;
+    packet
+}
+
+/// A packet cut to so many bytes behind its IP header.
+fn cut(mut packet: Ip, len: usize) -> Ip {
+    packet.body.truncate(len);
+    packet.sealed()
+}
+
+#[test]
+fn transport_headers_that_contradict_themselves_are_refused() {
+    let datagram = || udp("10.99.0.2:256", "10.98.0.3:256", b"eight...");
+    let segment = || syn("10.99.0.2:256", "10.98.0.3:256");
+    let echo = || ping("10.99.0.2", "10.98.0.3", 5);
+    let cases = [
+        ("a UDP length below 8", with_byte(datagram(), 5, 7)),
+        (
+            "a UDP length beyond the packet",
+            with_byte(datagram(), 5, 17),
+        ),
+        ("half a UDP header", cut(datagram(), 7)),
+        ("UDP from port 0", with_byte(datagram(), 0, 0)),
+        ("UDP to port 0", with_byte(datagram(), 2, 0)),
+        ("TCP to port 0", with_byte(segment(), 2, 0)),
+        ("TCP from port 0", with_byte(segment(), 0, 0)),
+        (
+            "a TCP header below 20 bytes",
+            with_byte(segment(), 12, 4 << 4),
+        ),
+        (
+            "a TCP header beyond the packet",
+            with_byte(segment(), 12, 6 << 4),
+        ),
+        ("half a TCP header", cut(segment(), 19)),
+        ("half an ICMP header", cut(echo(), 7)),
+        ("nothing", cut(datagram(), 0)),
+    ];
+    for (what, packet) in cases {
+        let mut world = routing();
+        assert_eq!(
+            world.refuse(dmz(), &packet),
+            DropReason::TransportInvalid,
+            "{what}"
+        );
+        // Padding does not make up for what is missing.
+        let mut padded = world.frame(dmz(), &packet);
+        padded.resize(90, 0);
+        assert_eq!(
+            world.refuse_frame(dmz(), &padded),
+            DropReason::TransportInvalid,
+            "{what}"
+        );
+    }
+    // A datagram may be shorter than its packet.
+    let mut shorter = datagram();
+    shorter.body.extend(*b"more");
+    routing().pass(dmz(), &with_no_checksum(shorter.sealed()));
+}
+
+fn with_no_checksum(packet: Ip) -> Ip {
+    with_byte(with_byte(packet, 6, 0), 7, 0)
+}

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use etherparse::IpNumber;
 use sekisho_engine::DropReason;
 
-use crate::support::ip::{host, ping, pong, syn, tcp, udp};
+use crate::support::ip::{Ip, host, ping, pong, syn, tcp, udp};
 use crate::support::setup::{masquerading, three_zones};
 use crate::support::world::{World, dmz, lan, wan};
 
@@ -343,4 +344,18 @@ fn two_inside_hosts_meet_at_each_others_outside_endpoints() {
         back.packet,
         udp(&outside(5000), "10.99.0.2:4000", b"hi").hop()
     );
+}
+
+#[test]
+fn protocols_without_ports_are_masqueraded_for_one_host_and_peer_at_a_time() {
+    let mut world = masquerading();
+    let gre = |src: &str, dst: &str| Ip::new(host(src), host(dst), IpNumber(47), vec![1; 24]);
+    let sent = world.pass(dmz(), &gre("10.99.0.2", "192.0.2.9"));
+    assert_eq!(sent.packet, gre(OUTSIDE, "192.0.2.9").hop());
+    let back = world.pass(wan(), &gre("192.0.2.9", OUTSIDE));
+    assert_eq!(back.packet, gre("192.0.2.9", "10.99.0.2").hop());
+    let second = gre("10.99.0.3", "192.0.2.9");
+    assert_eq!(world.refuse(dmz(), &second), DropReason::FlowClash);
+    let other_peer = world.pass(dmz(), &gre("10.99.0.3", "192.0.2.10"));
+    assert_eq!(other_peer.packet, gre(OUTSIDE, "192.0.2.10").hop());
 }

@@ -222,15 +222,20 @@ impl World {
     /// Receives a burst without a poll between its frames, as the kernel does; what leaves.
     pub fn burst(&mut self, zone: ZoneId, packets: &[Ip]) -> Vec<Sent> {
         for packet in packets {
-            let bytes = self.frame(zone, packet);
-            let frame = Wire {
-                total_len: bytes.len(),
-                bytes,
-                offload: Offload::default(),
-            };
-            self.receive(zone, frame);
+            self.arrive(zone, packet);
         }
         self.settle()
+    }
+
+    /// Receives a packet, without a poll afterwards.
+    pub fn arrive(&mut self, zone: ZoneId, packet: &Ip) {
+        let bytes = self.frame(zone, packet);
+        let frame = Wire {
+            total_len: bytes.len(),
+            bytes,
+            offload: Offload::default(),
+        };
+        self.receive(zone, frame);
     }
 
     /// Lets time pass, with a poll whenever the engine asks for one; what leaves.
