@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -135,6 +136,8 @@ fn spawn(line: &[OsString], output: File) -> io::Result<Child> {
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)
+        // A group of its own: Ctrl-C on the terminal is for this process, which presses the power button.
+        .process_group(0)
         .spawn()
 }
 

@@ -15,8 +15,10 @@ const MARKS: [&str; 2] = [" at 0x", "caller 0x"];
 const DEPTH: usize = 3;
 
 /// The functions and source lines of a kernel's ELF, which must not be stripped.
+///
+/// Fault reports are rare: the file is read again for each address, and nothing is kept.
 pub struct Symbols {
-    loader: Loader,
+    kernel: PathBuf,
 }
 
 impl Symbols {
@@ -25,23 +27,27 @@ impl Symbols {
     /// # Errors
     /// It cannot be read.
     pub fn load(kernel: &Path) -> Result<Self, Error> {
-        let loader = Loader::new(kernel).map_err(|why| Error::Kernel {
-            path: PathBuf::from(kernel),
-            why: why.to_string(),
-        })?;
-        Ok(Self { loader })
+        let kernel = PathBuf::from(kernel);
+        match Loader::new(&kernel) {
+            Ok(_) => Ok(Self { kernel }),
+            Err(why) => Err(Error::Kernel {
+                path: kernel,
+                why: why.to_string(),
+            }),
+        }
     }
 
     /// The function that an address lies in and where it is written, innermost first where functions were inlined.
     #[must_use]
     pub fn name(&self, address: u64) -> Option<String> {
+        let loader = Loader::new(&self.kernel).ok()?;
         let mut names = Vec::new();
         let is_library = |file: &str| {
             ["/core/src/", "/alloc/src/"]
                 .iter()
                 .any(|l| file.contains(l))
         };
-        if let Ok(mut frames) = self.loader.find_frames(address) {
+        if let Ok(mut frames) = loader.find_frames(address) {
             while let Ok(Some(frame)) = frames.next() {
                 let function = frame.function.as_ref()?.demangle().ok()?.into_owned();
                 let place = frame.location.and_then(|at| Some((at.file?, at.line?)));
@@ -56,7 +62,7 @@ impl Symbols {
             }
         }
         if names.is_empty() {
-            let symbol = self.loader.find_symbol(address)?;
+            let symbol = loader.find_symbol(address)?;
             names.push(plain(&addr2line::demangle_auto(symbol.into(), None)).to_owned());
         }
         Some(names.join(", in "))

@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use sekisho_qemu::{Error, FAULT_STATUS, Vm};
+use sekisho_qemu::{Error, FAULT_STATUS, Symbols, Vm};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -59,15 +59,20 @@ impl Events {
     }
 }
 
-/// Prints the console from line `first` on. A signal presses the power button; a second one pulls the plug.
+/// Prints the console from line `first` on, with names for the addresses in fault reports. A signal presses the power button; a second one pulls the plug.
 ///
 /// # Errors
 /// None of its own; the machine's end is its result.
-pub fn follow(vm: &Vm, events: &Events, first: usize) -> Result<ExitCode, Failure> {
+pub fn follow(
+    vm: &Vm,
+    events: &Events,
+    first: usize,
+    symbols: Option<&Symbols>,
+) -> Result<ExitCode, Failure> {
     let ended = events.sender.clone();
     thread::scope(|scope| {
         scope.spawn(move || {
-            print(vm, first);
+            print(vm, first, symbols);
             // The receiver lives as long as `events`.
             let _ = ended.send(Event::Ended);
         });
@@ -88,7 +93,7 @@ pub fn follow(vm: &Vm, events: &Events, first: usize) -> Result<ExitCode, Failur
 }
 
 /// Prints lines as they come, until the console ends.
-fn print(vm: &Vm, first: usize) {
+fn print(vm: &Vm, first: usize, symbols: Option<&Symbols>) {
     let mut next = first;
     loop {
         if let Err(Error::Console { ended: true, .. }) = vm.wait_from(next, |_| true, QUIET) {
@@ -98,6 +103,7 @@ fn print(vm: &Vm, first: usize) {
         next += lines.len();
         let mut out = io::stdout().lock();
         for line in lines {
+            let line = symbols.and_then(|s| s.annotate(&line)).unwrap_or(line);
             // Nobody reads any more: the machine runs on, and Ctrl-C still ends it.
             let _ = writeln!(out, "{line}");
         }

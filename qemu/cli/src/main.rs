@@ -9,6 +9,7 @@ mod failure;
 mod follow;
 mod init;
 mod kernel;
+mod logs;
 mod plan;
 mod run;
 mod spec;
@@ -34,6 +35,8 @@ enum Command {
     Init(init::Arguments),
     /// Boot the firewall in QEMU; without --config, between a demonstration WAN and DMZ
     Run(run::Arguments),
+    /// Print the engineer's log, which the firewall writes to its second serial port
+    Logs(logs::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => Ok(check::check(&arguments)),
         Command::Init(arguments) => init::init(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Logs(arguments) => logs::logs(&arguments),
     };
     outcome.unwrap_or_else(|failure| {
         eprintln!("sekisho: {failure}");

@@ -1,10 +1,11 @@
 //! `sekisho run`
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use sekisho_qemu::{Accel, ConfigSource, Kind, Machine};
+use sekisho_qemu::{Accel, ConfigSource, Kind, Machine, Symbols};
 
 use crate::failure::Failure;
 use crate::follow::{self, Events};
@@ -41,6 +42,10 @@ pub struct Arguments {
     /// A fixed seed for the firewall's random numbers: for tests only, its secrets are known
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
+
+    /// Write the engineer's log to a file; `sekisho logs` prints it
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
 
     /// Print QEMU's command line and do nothing
     #[arg(long)]
@@ -114,11 +119,21 @@ impl Arguments {
             .memory_mib(self.memory)
             .accel(self.accel.into())
             .exit_on_panic();
+        let machine = match &self.log {
+            Some(log) => machine.extra_args(["-serial".into(), file_backend(log)]),
+            None => machine,
+        };
         match self.seed {
             Some(seed) => machine.seed(seed),
             None => machine,
         }
     }
+}
+
+/// QEMU's name for a file that a serial port writes to; a comma would end it.
+fn file_backend(path: &Path) -> OsString {
+    let path = path.to_string_lossy().replace(',', ",,");
+    format!("file:{path}").into()
 }
 
 /// Boots the firewall and follows its console.
@@ -129,6 +144,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let config = plan::configuration(&arguments.config)?;
     let nics = zones::cards(&config.zones, &arguments.net)?;
     let kernel = kernel::path(arguments.kernel.as_deref())?;
+    let symbols = Symbols::load(&kernel).ok();
     let machine = nics.into_iter().fold(
         arguments
             .board(kernel)
@@ -144,5 +160,5 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let events = Events::catch()?;
     let vm = machine.start()?;
-    follow::follow(&vm, &events, 0)
+    follow::follow(&vm, &events, 0, symbols.as_ref())
 }
