@@ -84,7 +84,7 @@ struct Handover {
 const SLEEP: u8 = 0x80;
 /// Vector of the gate that maps devices from 4 GiB on.
 const MAP: u8 = 0x81;
-/// Ports that ring 3 uses: PIT, its gate, keyboard controller, RTC, serial, fw_cfg, exit, ACPI, PCI, reset.
+/// Ports that ring 3 uses: PIT, its gate, keyboard controller, RTC, serial, VGA's cursor, fw_cfg, exit, ACPI, PCI, reset.
 const PORTS: &[core::ops::RangeInclusive<u16>] = &[
     0x20..=0x21,
     0x40..=0x43,
@@ -93,6 +93,7 @@ const PORTS: &[core::ops::RangeInclusive<u16>] = &[
     0xa0..=0xa1,
     0xf4..=0xf4,
     0x2f8..=0x2ff,
+    0x3d4..=0x3d5,
     0x3f8..=0x3ff,
     0x510..=0x51b,
     0x600..=0x60f,

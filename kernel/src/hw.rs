@@ -13,4 +13,5 @@ pub mod mmio;
 pub mod pci;
 pub mod port;
 pub mod power;
+pub mod screen;
 pub mod serial;

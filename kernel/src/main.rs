@@ -19,7 +19,7 @@ mod report;
 mod seating;
 
 use prompt::{Command, Prompt};
-use sekisho_kernel::hw::{apic, cards, clock, entropy, fault, heap, logger, power, serial};
+use sekisho_kernel::hw::{apic, cards, clock, entropy, fault, heap, logger, power, screen, serial};
 use sekisho_kernel::{boot, console};
 
 /// How often somebody who waits looks at the console and the power button, in microseconds.
@@ -32,6 +32,7 @@ extern "C" fn kernel_main() -> ! {
     fault::init(info.words());
     apic::init();
     serial::init();
+    screen::init(info);
     logger::init();
     let Some(clock) = clock::calibrate() else {
         stop("this machine has no timer to measure its clock by")
@@ -44,6 +45,7 @@ extern "C" fn kernel_main() -> ! {
         Err(error) => stop(error),
     };
     let mut devices = cards::find(info.words());
+    screen::settle(devices.has_display);
     let random = match entropy::stream(&mut devices, info.words()) {
         Ok(random) => random,
         Err(error) => stop(error),
@@ -65,6 +67,9 @@ extern "C" fn kernel_main() -> ! {
 fn stop(why: impl core::fmt::Display) -> ! {
     console!("{why}");
     console!("sekisho: stopped, nothing is forwarded");
+    if !screen::is_settled() {
+        screen::settle(cards::has_display());
+    }
     let mut prompt = Prompt::default();
     loop {
         match prompt.poll() {

@@ -16,6 +16,10 @@ multiboot_header:
     .short 6, 1                          # modules on page boundaries, if the loader can
     .long 8
     .balign 8
+    .short 5, 1                          # a framebuffer of any size with 32 bits, if there is one
+    .long 20
+    .long 0, 0, 32
+    .balign 8
     .short 0, 0
     .long 8
 multiboot_header_end:

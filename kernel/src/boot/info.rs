@@ -18,6 +18,8 @@ pub struct BootInfo {
     pub module: Option<&'static [u8]>,
     /// ACPI's root pointer, if the loader handed one over.
     pub rsdp: Option<usize>,
+    /// The screen, if the loader describes one.
+    pub framebuffer: Option<Framebuffer>,
     information: (usize, usize),
     regions: [Region; REGIONS],
     region_count: usize,
@@ -30,6 +32,30 @@ pub enum Protocol {
     Pvh,
     /// GRUB.
     Multiboot2,
+}
+
+/// A screen as Multiboot2 describes it (section 3.6.12).
+#[derive(Clone, Copy, Debug)]
+pub struct Framebuffer {
+    /// Its first byte.
+    pub address: u64,
+    /// Bytes of a line.
+    pub pitch: u32,
+    /// Pixels, or characters, of a line.
+    pub width: u32,
+    /// Lines.
+    pub height: u32,
+    /// Bits of a pixel.
+    pub bits: u8,
+    kind: u8,
+}
+
+impl Framebuffer {
+    /// Whether it is VGA's text mode.
+    pub const fn is_text(&self) -> bool {
+        const EGA_TEXT: u8 = 2;
+        self.kind == EGA_TEXT
+    }
 }
 
 /// A range of usable memory.
@@ -114,6 +140,7 @@ impl BootInfo {
             command_line: b"",
             module: None,
             rsdp: None,
+            framebuffer: None,
             information: (0, 0),
             regions: [Region { start: 0, end: 0 }; REGIONS],
             region_count: 0,
@@ -173,6 +200,7 @@ pub unsafe fn from_multiboot2(info: usize) -> BootInfo {
     const COMMAND_LINE: u32 = 1;
     const MODULE: u32 = 3;
     const MEMORY_MAP: u32 = 6;
+    const FRAMEBUFFER: u32 = 8;
     const ACPI_OLD: u32 = 14;
     const ACPI_NEW: u32 = 15;
     // SAFETY: the caller's promise; the tags follow each other up to the total size.
@@ -198,6 +226,16 @@ pub unsafe fn from_multiboot2(info: usize) -> BootInfo {
                         boot.add(long(entry), long(entry + 8), word(entry + 16));
                         entry += step;
                     }
+                }
+                FRAMEBUFFER if size >= 30 => {
+                    boot.framebuffer = Some(Framebuffer {
+                        address: long(tag + 8),
+                        pitch: word(tag + 16),
+                        width: word(tag + 20),
+                        height: word(tag + 24),
+                        bits: (word(tag + 28) & 0xff) as u8,
+                        kind: (word(tag + 28) >> 8 & 0xff) as u8,
+                    });
                 }
                 ACPI_OLD | ACPI_NEW => boot.rsdp = Some(tag + 8),
                 _ => {}

@@ -54,8 +54,20 @@ pub struct Devices {
     pub cards: Vec<CardSeat>,
     /// The first source of entropy.
     pub rng: Option<SomeTransport<'static>>,
+    /// Whether there is a screen.
+    pub has_display: bool,
     /// Devices that speak only the old layout, by where they are.
     pub legacy: Vec<heapless::String<24>>,
+}
+
+/// Whether there is a screen, for when nothing else of the machine is of interest.
+#[must_use]
+pub fn has_display() -> bool {
+    Bus::find().is_some_and(|bus| {
+        bus.functions()
+            .iter()
+            .any(|(_, info)| pci::is_display(info))
+    })
 }
 
 /// Finds all devices; the cards' interrupts are wired up, and still silent until a queue asks for them.
@@ -64,6 +76,7 @@ pub fn find(command_line: &str) -> Devices {
     let mut devices = Devices {
         cards: Vec::new(),
         rng: None,
+        has_display: false,
         legacy: Vec::new(),
     };
     let places = mmio::announced(command_line);
@@ -79,6 +92,7 @@ pub fn find(command_line: &str) -> Devices {
 impl Devices {
     fn add_functions(&mut self, mut bus: Bus) {
         for (function, info) in bus.functions() {
+            self.has_display |= pci::is_display(&info);
             if pci::is_intel_card(&info) {
                 self.add_intel(&mut bus, function);
                 continue;

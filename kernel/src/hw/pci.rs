@@ -282,3 +282,10 @@ pub fn is_intel_card(info: &DeviceFunctionInfo) -> bool {
     const CARDS: [u16; 3] = [0x1004, 0x100e, 0x100f];
     info.vendor_id == INTEL && CARDS.contains(&info.device_id)
 }
+
+/// Whether a function is a screen's (PCI class 3).
+#[must_use]
+pub const fn is_display(info: &DeviceFunctionInfo) -> bool {
+    const DISPLAY: u8 = 3;
+    info.class == DISPLAY
+}

@@ -1,10 +1,10 @@
-//! The console: the first serial port (a 16550), plain lines out and typed lines in.
+//! The console: the first serial port (a 16550), plain lines out and typed lines in; the screen shows them, too.
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::apic;
 use super::port::{read8, write8};
+use super::{apic, screen};
 
 const COM1: u16 = 0x3f8;
 const DATA: u16 = COM1;
@@ -48,6 +48,7 @@ pub fn read() -> Option<u8> {
 
 impl fmt::Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        screen::write(text);
         for byte in text.bytes() {
             if byte == b'\n' {
                 put(b'\r');
