@@ -9,7 +9,7 @@ use core::arch::asm;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::{clock, port, power};
+use super::{clock, port, power, serial};
 use crate::boot;
 use crate::console;
 
@@ -117,6 +117,7 @@ fn end() -> ! {
     const CODE: u8 = 16;
     if EXIT.load(Ordering::Relaxed) {
         console!("sekisho: stopped, nothing is forwarded; leaving");
+        serial::flush();
         port::write8(0xf4, CODE);
         clock::pause(READING_US);
     }

@@ -2,6 +2,7 @@
 
 use super::clock;
 use super::port::{read8, read16, write8, write16};
+use super::serial;
 use crate::boot;
 use crate::boot::acpi::{Acpi, Register};
 use crate::console;
@@ -56,6 +57,7 @@ pub fn reboot() -> ! {
     /// The usual reset register (PCI host bridge) and the keyboard controller's command.
     const RESET: u16 = 0xcf9;
     const KEYBOARD: u16 = 0x64;
+    serial::flush();
     if let Some((register, value)) = boot::acpi().and_then(|acpi| acpi.reset) {
         write(register, value);
         clock::pause(PATIENCE_US / 10);
@@ -80,6 +82,7 @@ pub fn off() -> ! {
 fn switch_off(acpi: &Acpi) {
     const SLEEP: u16 = 1 << 13;
     const REDUCED_SLEEP: u8 = 1 << 5;
+    serial::flush();
     let Some(off) = acpi.off else { return };
     for (control, kind) in acpi.control.into_iter().zip(off) {
         if let Some(control) = control {

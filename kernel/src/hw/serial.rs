@@ -18,6 +18,10 @@ const SCRATCH: u16 = COM1 + 7;
 const RECEIVED: u8 = 0x01;
 /// Line status: a byte can be sent.
 const EMPTY: u8 = 0x20;
+/// Line status: all bytes have been sent.
+const IDLE: u8 = 0x40;
+/// How often the line status is read before a port that does not get on is left alone.
+const PATIENCE: u32 = 100_000;
 
 static THERE: AtomicBool = AtomicBool::new(false);
 
@@ -60,12 +64,21 @@ impl fmt::Write for Console {
 }
 
 fn put(byte: u8) {
-    for _ in 0..100_000 {
-        if read8(LINE_STATUS) & EMPTY != 0 {
+    wait_for(EMPTY);
+    write8(DATA, byte);
+}
+
+/// Waits until all that was printed is on its way: an emulator that ends takes along what is not.
+pub fn flush() {
+    wait_for(IDLE);
+}
+
+fn wait_for(status: u8) {
+    for _ in 0..PATIENCE {
+        if read8(LINE_STATUS) & status != 0 {
             break;
         }
     }
-    write8(DATA, byte);
 }
 
 /// Prints one line on the console.
