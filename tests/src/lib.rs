@@ -9,7 +9,7 @@
 //! * [`peer::Peer`]: a host that speaks Ethernet itself, without root.
 //! * [`rig::Rig`]: the firewall between two such hosts.
 //! * [`site::Site`]: the firewall between networks of real Linux hosts.
-//! * [`frames`]: Ethernet frames, made and read.
+//! * [`frames`], [`way`]: Ethernet frames, read and made.
 //! * [`elf`]: what the audit of the kernel's ELF looks at.
 //! * [`kernel`]: where the kernel is.
 //! * [`skip`]: tests that need root, and say so where there is none.
@@ -27,3 +27,4 @@ pub mod rig;
 pub mod site;
 pub mod skip;
 pub mod traffic;
+pub mod way;

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use sekisho_qemu::{Network, Port};
 
-use crate::frames::{self, Content, Frame, Mac, Way};
+use crate::frames::{Content, Frame, Mac};
+use crate::way::{Way, arp_reply};
 
 /// How long a frame may take that has to come.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -123,12 +124,7 @@ impl Peer {
         if let Content::ArpRequest { sender, target } = frame.content
             && target == self.ip
         {
-            self.send(&frames::arp_reply(
-                self.mac,
-                self.ip,
-                frame.source_mac,
-                sender,
-            ));
+            self.send(&arp_reply(self.mac, self.ip, frame.source_mac, sender));
         }
         Some(frame)
     }

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use sekisho_config::{MAX_BYTES, NO_CONFIGURATION, TEMPLATE, parse};
 use sekisho_tests::firewall::{Setup, example};
-use sekisho_tests::frames::{arp_request, flag};
+use sekisho_tests::frames::flag;
 use sekisho_tests::kernel::repository;
 use sekisho_tests::rig::{DMZ, Rig, WAN, WAN_HOST};
+use sekisho_tests::way::arp_request;
 
 const STOPPED: &str = "sekisho: stopped, nothing is forwarded";
 

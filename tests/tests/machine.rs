@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use sekisho_qemu::{FAULT_STATUS, Kind, Network};
 use sekisho_tests::firewall::{Firewall, Handover, Setup, card, example};
-use sekisho_tests::frames::{Content, arp_reply, arp_request};
+use sekisho_tests::frames::Content;
 use sekisho_tests::kernel;
 use sekisho_tests::peer::Peer;
 use sekisho_tests::rig::{DMZ_HOST, Rig, WAN, WAN_HOST};
+use sekisho_tests::way::{arp_reply, arp_request};
 
 const STOPPED: &str = "sekisho: stopped, nothing is forwarded";
 const ALL_KINDS: [Kind; 4] = [Kind::Q35, Kind::Pc, Kind::Microvm, Kind::MicrovmAcpi];
@@ -39,12 +40,12 @@ fn a_missing_card_is_named_with_its_zone() {
         let none = stopped(&on(kind), 0);
         expect_says(
             &none,
-            "zone wan has no card: the machine has 0 virtio network cards",
+            "zone wan has no card: the machine has 0 network cards",
         );
         let one = stopped(&on(kind), 1);
         expect_says(
             &one,
-            "zone dmz has no card: the machine has 1 virtio network cards",
+            "zone dmz has no card: the machine has 1 network cards",
         );
         expect_says(&one, "52:54:00:00:00:02");
     }

@@ -8,8 +8,9 @@ use std::net::Ipv4Addr;
 use sekisho_config::MAX_BYTES;
 use sekisho_qemu::{Interface, Kind};
 use sekisho_tests::firewall::{Setup, example};
-use sekisho_tests::frames::{Content, Frame, Inner, Way, arp_request, flag};
+use sekisho_tests::frames::{Content, Frame, Inner, flag};
 use sekisho_tests::rig::{DMZ, DMZ_HOST, Rig, WAN, WAN_HOST};
+use sekisho_tests::way::{Way, arp_request};
 
 /// Somewhere behind the WAN.
 const WORLD: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 9);
