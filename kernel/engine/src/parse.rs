@@ -5,7 +5,7 @@
 use core::net::Ipv4Addr;
 
 use crate::arp::{self, ArpPacket};
-use crate::checksum::{Sum, pseudo_header};
+use crate::checksum::Sum;
 use crate::frame::{Checksum, Frame};
 use crate::key::{Endpoint, FlowKey, Protocol, Side};
 use crate::packet::{Content, Flags, Fragment, Packet, Segment};
@@ -265,23 +265,4 @@ fn check_offload(frame: &Frame<'_>, packet: &Packet) -> Result<(), DropReason> {
         return Err(DropReason::OffloadInvalid);
     }
     Ok(())
-}
-
-/// Whether a whole packet's TCP or UDP checksum is right; a UDP checksum of 0 is none (RFC 768).
-#[must_use]
-pub fn transport_checksum_is_right(frame: &Frame<'_>, packet: &Packet) -> bool {
-    let end = ETHERNET + usize::from(packet.ip_len);
-    let (Some(bytes), Some(header)) = (
-        frame.head.get(usize::from(packet.transport)..end),
-        frame.head.get(ETHERNET..ETHERNET + IPV4),
-    ) else {
-        return false;
-    };
-    let address = |at: usize| [header[at], header[at + 1], header[at + 2], header[at + 3]];
-    let none = packet.key.protocol == Protocol::UDP && bytes.get(6..8) == Some(&[0, 0]);
-    let len = bytes.len() as u16;
-    none || pseudo_header(address(12), address(16), packet.key.protocol.0, len)
-        .bytes(bytes)
-        .partial()
-        == 0xffff
 }
