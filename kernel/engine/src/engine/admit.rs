@@ -63,7 +63,13 @@ impl Engine {
         self.check_source(key.side, src)?;
         self.check_destination(dst)?;
         let way = match self.interfaces.owner(dst).map(|owner| owner.zone) {
-            None => self.routed(key, dst)?,
+            None => match self.routed(key, dst) {
+                Err(DropReason::NoRoute) => {
+                    self.tell(frame, packet, icmp::Error::NetworkUnreachable, tick);
+                    return Err(DropReason::NoRoute);
+                }
+                routed => routed?,
+            },
             Some(owner) => match self.invited(packet, owner)? {
                 Some(way) => way,
                 None => {

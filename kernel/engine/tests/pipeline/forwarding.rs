@@ -303,10 +303,9 @@ fn no_route_and_a_way_out_that_is_down_are_told_apart() {
     let no_gateway = three_zones(r#"rule = [{ name = "all", action = "accept" }]"#, "")
         .replace("gateway = \"203.0.113.254\"", "");
     let packet = udp("10.99.0.2:9", "192.0.2.9:9", b"");
-    assert_eq!(
-        World::new(&no_gateway).refuse(dmz(), &packet),
-        DropReason::NoRoute
-    );
+    let (reason, report) = World::new(&no_gateway).told(dmz(), &packet);
+    assert_eq!((reason, kind_of(&report)), (DropReason::NoRoute, [3, 0]));
+    assert_eq!(report.body[8..], packet.bytes());
 
     let mut world = routing();
     world
@@ -317,7 +316,7 @@ fn no_route_and_a_way_out_that_is_down_are_told_apart() {
         .engine
         .set_link(wan(), sekisho_engine::interface::Link::Up);
     world.engine.set_address(wan(), None, None);
-    assert_eq!(world.refuse(dmz(), &packet), DropReason::NoRoute);
+    assert_eq!(world.told(dmz(), &packet).0, DropReason::NoRoute);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use sekisho_engine::DropReason;
 use sekisho_engine::interface::Link;
 
-use crate::support::ip::{Ip, host, ping, udp};
+use crate::support::ip::{Ip, host, ping, syn, udp};
 use crate::support::setup::{masquerading, three_zones};
 use crate::support::world::{End, World, dmz, lan, our_mac, wan};
 
@@ -128,6 +128,12 @@ fn dhcp_for_us_is_local_before_there_is_any_address() {
         (wan(), udp("0.0.0.0:68", "255.255.255.255:67", b"discover")),
         (lan(), udp("10.98.0.3:67", "255.255.255.255:68", b"offer")),
         (wan(), udp("203.0.113.254:53", "255.255.255.255:68", b"")),
+        // Nor by another protocol, nor in pieces.
+        (lan(), syn("10.98.0.3:68", "255.255.255.255:67")),
+        (
+            lan(),
+            udp("10.98.0.3:68", "255.255.255.255:67", &[0; 16]).piece(0, 16, true),
+        ),
     ] {
         let frame = broadcast(&world, zone, &packet);
         assert_eq!(
@@ -198,7 +204,7 @@ fn a_zone_without_an_address_takes_and_sends_nothing_but_dhcp() {
         assert_eq!(world.refuse(wan(), &packet), DropReason::ReversePath);
     }
     let out = udp("10.99.0.2:9", "192.0.2.9:9", b"");
-    assert_eq!(world.refuse(dmz(), &out), DropReason::NoRoute);
+    assert_eq!(world.told(dmz(), &out).0, DropReason::NoRoute);
     leased(&mut world);
     world.engine.set_link(wan(), Link::Down);
     assert_eq!(world.refuse(dmz(), &out), DropReason::PolicyDefault);
