@@ -68,7 +68,11 @@ fn distorted(frame: &mut Vec<u8>, (bytes, cut, repair): &Distortion) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn well_formed_traffic_is_conserved_and_leaves_well_formed(steps in steps(150)) {

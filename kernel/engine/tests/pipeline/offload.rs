@@ -310,3 +310,49 @@ fn the_largest_frames_that_can_be_are_held_and_cut_without_overflow() {
     assert_eq!(world.send_wire(dmz(), frame), []);
     assert_eq!(world.ends(), [End::Held]);
 }
+
+#[test]
+fn rfc768_a_completed_udp_checksum_never_becomes_none_by_chance() {
+    let rule = r#"rule = [{ name = "all", action = "accept" }]"#;
+    let mut world = World::new(&three_zones(rule, "").replace(".254\"", ".254\"\nmtu = 600"));
+    let whole = |word: u16| {
+        let mut payload = vec![0; 1000];
+        payload[..2].copy_from_slice(&word.to_be_bytes());
+        udp("10.99.0.2:40000", "192.0.2.9:53", &payload)
+    };
+    let word = (0..=u16::MAX)
+        .find(|word| whole(*word).body[6..8] == [0xff, 0xff])
+        .expect("one of all words");
+    let frame = undone(&world, &whole(word), UDP, None);
+    let head = world.send_wire(dmz(), frame).remove(0);
+    assert_eq!(head.packet.body[6..8], [0xff, 0xff]);
+}
+
+#[test]
+fn what_finds_no_room_is_not_cut_at_all() {
+    let rule = r#"rule = [{ name = "all", action = "accept" }]"#;
+    let mut world = World::new(&three_zones(rule, "").replace(".254\"", ".254\"\nmtu = 600"));
+    world.pass(dmz(), &udp("10.99.0.2:40000", "192.0.2.9:53", b""));
+    let large = |id: u16| udp("10.99.0.2:40000", "192.0.2.9:53", &[7; 9000]).id(id);
+    let burst: Vec<Ip> = (0..6).map(large).collect();
+    let sent: Vec<Ip> = world
+        .burst(dmz(), &burst)
+        .into_iter()
+        .map(|sent| sent.packet)
+        .collect();
+    // 64 frames find room: three datagrams of 16 pieces, and the fourth only just.
+    let expected: Vec<Ip> = burst[..3]
+        .iter()
+        .flat_map(|whole| whole.clone().hop().pieces(576))
+        .collect();
+    assert_eq!(expected.len(), 48);
+    assert_eq!(sent[..48], expected);
+    assert!(sent.len() == 48 || sent.len() == 64, "whole datagrams only");
+    let counters = world.engine.counters();
+    let whole = 1 + sent.len() as u64 / 16;
+    assert_eq!(counters.forwarded(), whole);
+    assert_eq!(
+        counters.drops(sekisho_engine::DropReason::TransmitFull),
+        7 - whole
+    );
+}
