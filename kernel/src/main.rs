@@ -65,11 +65,11 @@ extern "C" fn kernel_main() -> ! {
 
 /// Says why nothing is forwarded, and waits for somebody to mend it.
 fn stop(why: impl core::fmt::Display) -> ! {
-    console!("{why}");
-    console!("sekisho: stopped, nothing is forwarded");
     if !screen::is_settled() {
         screen::settle(cards::has_display());
     }
+    console!("{why}");
+    console!("sekisho: stopped, nothing is forwarded");
     let mut prompt = Prompt::default();
     loop {
         match prompt.poll() {

@@ -6,8 +6,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use super::apic;
 use super::port::{read8, read32, write8};
 
-/// How long calibration measures, in PIT ticks (2 ms).
-const SPAN: u32 = PIT_HZ / 500;
+/// How long one measurement takes, in PIT ticks (1 ms).
+const SPAN: u32 = PIT_HZ / 1000;
 const PIT_HZ: u32 = 1_193_182;
 const PM_TIMER_HZ: u64 = 3_579_545;
 const PM_TIMER: u16 = 0x608;
@@ -29,33 +29,73 @@ pub enum Source {
     PmTimer,
 }
 
+/// A counter's value, and the time-stamp in the middle of its reading.
+#[derive(Clone, Copy)]
+struct Reading<T> {
+    value: T,
+    at: u64,
+}
+
+/// Reads a slow counter several times, and keeps the reading that took the least: whoever runs this machine may
+/// stop it for milliseconds, also between a counter and its time-stamp.
+fn sharply<T: Copy>(read: impl Fn() -> T) -> Reading<T> {
+    const TRIES: u32 = 5;
+    let once = || {
+        let before = tsc();
+        let value = read();
+        let width = tsc() - before;
+        let at = before + width / 2;
+        (width, Reading { value, at })
+    };
+    let mut best = once();
+    for _ in 1..TRIES {
+        let next = once();
+        if next.0 < best.0 {
+            best = next;
+        }
+    }
+    best.1
+}
+
 /// Measures the counters' rates; `None` if the machine has nothing to measure them by.
 pub fn calibrate() -> Option<(Source, u64)> {
     apic::start_timer(u32::MAX);
-    let begin = (tsc(), apic::timer());
-    ZERO.store(begin.0, Ordering::Relaxed);
+    let begin = sharply(apic::timer);
+    ZERO.store(begin.at, Ordering::Relaxed);
     let (source, hz) = if let Some(hz) = by_hypervisor() {
-        let end = begin.0 + hz / 2000;
+        let end = begin.at + hz / 2000;
         while tsc() < end {}
         (Source::Hypervisor, hz)
-    } else if let Some(hz) = by_pit() {
+    } else if let Some(hz) = agreed(by_pit) {
         (Source::Pit, hz)
     } else {
-        (Source::PmTimer, by_pm_timer()?)
+        (Source::PmTimer, agreed(by_pm_timer)?)
     };
-    let (tsc_ticks, apic_ticks) = (
-        tsc() - begin.0,
-        u64::from(begin.1.wrapping_sub(apic::timer())),
-    );
+    let end = sharply(apic::timer);
     apic::start_timer(0);
     SCALE.store(
         (u128::from(1_000_000_u64) << 32).div_ceil(u128::from(hz)) as u64,
         Ordering::Relaxed,
     );
-    let us = now_us().max(1);
-    let _ = tsc_ticks;
-    APIC_RATE.store((apic_ticks << 16) / us, Ordering::Relaxed);
+    let apic_ticks = u64::from(begin.value.wrapping_sub(end.value));
+    let rate = u128::from(apic_ticks << 16) * u128::from(hz)
+        / (u128::from(end.at - begin.at).max(1) * 1_000_000);
+    APIC_RATE.store(rate as u64, Ordering::Relaxed);
     Some((source, hz))
+}
+
+/// Measures until two measurements in a row agree to one percent: one alone may have been disturbed.
+fn agreed(measure: fn() -> Option<u64>) -> Option<u64> {
+    const ATTEMPTS: u32 = 64;
+    let mut last = measure()?;
+    for _ in 0..ATTEMPTS {
+        let next = measure()?;
+        if next.abs_diff(last) <= last / 100 {
+            return Some(last.midpoint(next));
+        }
+        last = next;
+    }
+    Some(last)
 }
 
 /// Microseconds since [`calibrate`] began.
@@ -102,43 +142,33 @@ fn by_pit() -> Option<u64> {
     write8(0x43, 0xb0);
     write8(0x42, 0xff);
     write8(0x42, 0xff);
-    let (first, begin) = pit_reading();
-    let alive = (0..1000).any(|_| pit_reading().0 != first);
-    if !alive {
+    let first = sharply(pit);
+    let passed = |count: u16| u32::from(first.value.wrapping_sub(count));
+    if !(0..1000).any(|_| passed(pit()) != 0) {
         return None;
     }
-    loop {
-        let (count, end) = pit_reading();
-        let ticks = u32::from(first.wrapping_sub(count));
-        if ticks >= SPAN {
-            return Some((end - begin) * u64::from(PIT_HZ) / u64::from(ticks));
-        }
-    }
+    while passed(pit()) < SPAN {}
+    let last = sharply(pit);
+    let ticks = passed(last.value);
+    Some((last.at - first.at) * u64::from(PIT_HZ) / u64::from(ticks.max(1)))
 }
 
-/// The counter, and the time-stamp in the middle of its reading.
-fn pit_reading() -> (u16, u64) {
-    let before = tsc();
+/// The counter of channel 2.
+fn pit() -> u16 {
     write8(0x43, 0x80);
-    let after = tsc();
-    let count = u16::from_le_bytes([read8(0x42), read8(0x42)]);
-    (count, before + (after - before) / 2)
+    u16::from_le_bytes([read8(0x42), read8(0x42)])
 }
 
 /// ACPI's power-management timer (ACPI 6.5 section 4.8.3.3), where QEMU's chipsets have it.
 fn by_pm_timer() -> Option<u64> {
     const MASK: u32 = 0xff_ffff;
-    let first = read32(PM_TIMER) & MASK;
-    let begin = tsc();
-    let alive = (0..1000).any(|_| read32(PM_TIMER) & MASK != first);
-    if !alive {
+    let read = || read32(PM_TIMER) & MASK;
+    let first = sharply(read);
+    let passed = |count: u32| u64::from(count.wrapping_sub(first.value) & MASK);
+    if !(0..1000).any(|_| passed(read()) != 0) {
         return None;
     }
-    loop {
-        let ticks = u64::from((read32(PM_TIMER) & MASK).wrapping_sub(first) & MASK);
-        let end = tsc();
-        if ticks >= PM_TIMER_HZ / 500 {
-            return Some((end - begin) * PM_TIMER_HZ / ticks);
-        }
-    }
+    while passed(read()) < PM_TIMER_HZ / 1000 {}
+    let last = sharply(read);
+    Some((last.at - first.at) * PM_TIMER_HZ / passed(last.value).max(1))
 }
