@@ -62,7 +62,8 @@ fn without_a_configuration_the_screen_says_how_to_give_one() {
 
 #[test]
 fn a_full_screen_scrolls_and_keeps_the_newest() {
-    let broken: String = (0..30).map(|key| format!("unknown{key} = 1\n")).collect();
+    let unknown: String = (0..30).map(|key| format!("unknown{key} = 1\n")).collect();
+    let broken = format!("version = 1\n{unknown}");
     let rows = screen(
         Kind::Pc,
         Some(broken.as_bytes()),
