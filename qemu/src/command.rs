@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::QEMU;
 use crate::machine::{ConfigSource, Kind, Machine};
-use crate::network::{Interface, Nic, Offloads, mac_text, path_value, value};
+use crate::network::{self, Interface, Nic, Offloads, mac_text, path_value, value};
 
 /// QEMU's name for the configuration, as the kernel looks for it.
 const FW_CFG_CONFIG: &str = "opt/org.sekisho/config";
@@ -57,6 +57,16 @@ pub(crate) fn line(machine: &Machine, wiring: &Wiring) -> Vec<OsString> {
     }
     for (number, nic) in machine.nics.iter().enumerate() {
         card(number, nic, machine.kind, &mut line);
+    }
+    for (number, members) in machine.hubs.iter().enumerate() {
+        // Hubs of cards have the cards' numbers.
+        for netdev in network::members(
+            members,
+            &format!("hub{number}"),
+            machine.nics.len() + number,
+        ) {
+            line.option("-netdev", netdev);
+        }
     }
     if machine.exit_on_panic {
         line.option("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04");
@@ -251,6 +261,19 @@ mod tests {
                 "{offload}: {line}"
             );
         }
+    }
+
+    #[test]
+    fn a_hub_without_a_card_joins_its_members() {
+        let tap = |name: &str| Network::Tap { name: name.into() };
+        let line = words(&machine().nic(tap_card()).hub(vec![tap("a"), tap("b")]));
+        assert!(
+            line.contains(
+                "-netdev tap,id=hub0m0,ifname=a,script=no,downscript=no -netdev hubport,id=hub0m0p,hubid=1,netdev=hub0m0 \
+                 -netdev tap,id=hub0m1,ifname=b,script=no,downscript=no -netdev hubport,id=hub0m1p,hubid=1,netdev=hub0m1"
+            ),
+            "{line}"
+        );
     }
 
     #[test]

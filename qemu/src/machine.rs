@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::command::{self, Wiring};
-use crate::{Accel, Error, Nic, Vm};
+use crate::{Accel, Error, Network, Nic, Vm};
 
 /// A machine that is not running yet.
 #[derive(Clone, Debug)]
@@ -17,6 +17,7 @@ pub struct Machine {
     pub(crate) config: Option<ConfigSource>,
     pub(crate) words: Vec<String>,
     pub(crate) nics: Vec<Nic>,
+    pub(crate) hubs: Vec<Vec<Network>>,
     pub(crate) exit_on_panic: bool,
     pub(crate) extra: Vec<OsString>,
 }
@@ -63,6 +64,7 @@ impl Machine {
             config: None,
             words: Vec::new(),
             nics: Vec::new(),
+            hubs: Vec::new(),
             exit_on_panic: false,
             extra: Vec::new(),
         }
@@ -113,6 +115,13 @@ impl Machine {
     #[must_use]
     pub fn nic(mut self, nic: Nic) -> Self {
         self.nics.push(nic);
+        self
+    }
+
+    /// Networks joined with one another on a hub without a card: QEMU's user network on a [`Port`](crate::Port), for instance.
+    #[must_use]
+    pub fn hub(mut self, members: Vec<Network>) -> Self {
+        self.hubs.push(members);
         self
     }
 

@@ -187,15 +187,25 @@ impl Network {
     }
 }
 
-/// The card's port on the hub, then each member with its own port.
-fn hub_netdevs(members: &[Network], id: &str, hub: usize) -> Vec<String> {
+/// The card's port on the hub, then its members.
+fn hub_netdevs(networks: &[Network], id: &str, hub: usize) -> Vec<String> {
     let mut lines = vec![format!("hubport,id={id},hubid={hub}")];
-    for (number, member) in members.iter().enumerate() {
+    lines.extend(members(networks, id, hub));
+    lines
+}
+
+/// Each member of a hub with its own port on it.
+pub(crate) fn members(networks: &[Network], id: &str, hub: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (number, member) in networks.iter().enumerate() {
         let name = format!("{id}m{number}");
-        // A hub on a hub is the same segment.
-        lines.extend(member.netdevs(&name, hub));
-        if !matches!(member, Network::Hub(_)) {
-            lines.push(format!("hubport,id={name}p,hubid={hub},netdev={name}"));
+        match member {
+            // A hub on a hub is the same segment.
+            Network::Hub(inner) => lines.extend(members(inner, &name, hub)),
+            _ => {
+                lines.extend(member.netdevs(&name, hub));
+                lines.push(format!("hubport,id={name}p,hubid={hub},netdev={name}"));
+            }
         }
     }
     lines
@@ -273,7 +283,6 @@ mod tests {
                 "hubport,id=net1,hubid=1",
                 "tap,id=net1m0,ifname=a,script=no,downscript=no",
                 "hubport,id=net1m0p,hubid=1,netdev=net1m0",
-                "hubport,id=net1m1,hubid=1",
                 "tap,id=net1m1m0,ifname=b,script=no,downscript=no",
                 "hubport,id=net1m1m0p,hubid=1,netdev=net1m1m0",
             ]

@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ const SEND_LIMIT: Duration = Duration::from_secs(30);
 /// a slow reader never makes the machine wait.
 pub struct Port {
     socket: UnixDatagram,
-    frames: Receiver<Vec<u8>>,
+    frames: Mutex<Receiver<Vec<u8>>>,
     local: PathBuf,
     remote: PathBuf,
     /// Holds both sockets; goes with the port.
@@ -39,6 +40,18 @@ impl Port {
         Self::make().map_err(Error::system("making an Ethernet port"))
     }
 
+    /// Two ports with a cable between them and no machine.
+    ///
+    /// # Errors
+    /// As [`Port::new`].
+    pub fn pair() -> Result<(Self, Self), Error> {
+        let mut one = Self::new()?;
+        let mut other = Self::new()?;
+        one.remote.clone_from(&other.local);
+        other.remote.clone_from(&one.local);
+        Ok((one, other))
+    }
+
     fn make() -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("sekisho-port-").tempdir()?;
         let local = folder.path().join("port");
@@ -52,7 +65,7 @@ impl Port {
             .spawn(move || collect(&reader, &sender))?;
         Ok(Self {
             socket,
-            frames,
+            frames: Mutex::new(frames),
             local,
             remote,
             _folder: folder,
@@ -80,7 +93,8 @@ impl Port {
 
     /// The next frame, if one is there or comes within `limit`.
     pub fn receive(&self, limit: Duration) -> Option<Vec<u8>> {
-        self.frames.recv_timeout(limit).ok()
+        let frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        frames.recv_timeout(limit).ok()
     }
 
     /// The next frame that is as `wanted` within `limit`; frames before it are thrown away.
@@ -168,6 +182,15 @@ mod tests {
         assert_eq!(port.receive(LONG).unwrap(), b"six");
         let none = port.receive_matching(|_| true, Duration::from_millis(10));
         assert_eq!(none, None);
+    }
+
+    #[test]
+    fn two_ports_can_have_a_cable_of_their_own() {
+        let (one, other) = Port::pair().unwrap();
+        one.send(b"there").unwrap();
+        other.send(b"back").unwrap();
+        assert_eq!(other.receive(LONG).unwrap(), b"there");
+        assert_eq!(one.receive(LONG).unwrap(), b"back");
     }
 
     #[test]

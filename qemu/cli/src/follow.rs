@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 use std::process::{ExitCode, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
@@ -11,6 +13,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::failure::Failure;
+
+/// Ctrl-C, and what supervisors and closing terminals send.
+const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
 /// How long the machine may take to switch itself off.
 const POWER_DOWN_LIMIT: Duration = Duration::from_secs(3);
@@ -38,11 +43,7 @@ impl Events {
     /// # Errors
     /// If the system does not let it.
     pub fn catch() -> Result<Self, Failure> {
-        let system = |why: io::Error| Failure::System {
-            doing: "catching signals",
-            why,
-        };
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(system)?;
+        let mut signals = Signals::new(SIGNALS).map_err(no_signals)?;
         let (sender, receiver) = mpsc::channel();
         let sink = sender.clone();
         thread::Builder::new()
@@ -54,25 +55,50 @@ impl Events {
                     }
                 }
             })
-            .map_err(system)?;
+            .map_err(no_signals)?;
         Ok(Self { sender, receiver })
     }
 }
 
-/// Prints the console from line `first` on, with names for the addresses in fault reports. A signal presses the power button; a second one pulls the plug.
+/// Whether somebody asked for the end, for work that can stop between two steps.
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Takes signals from now on.
+    ///
+    /// # Errors
+    /// If the system does not let it.
+    pub fn catch() -> Result<Self, Failure> {
+        let flag = Arc::new(AtomicBool::new(false));
+        for signal in SIGNALS {
+            signal_hook::flag::register(signal, Arc::clone(&flag)).map_err(no_signals)?;
+        }
+        Ok(Self(flag))
+    }
+
+    /// Whether one has come.
+    pub fn came(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+fn no_signals(why: io::Error) -> Failure {
+    Failure::System {
+        doing: "catching signals",
+        why,
+    }
+}
+
+/// Prints the console, with names for the addresses in fault reports. A signal presses the power button; a second
+/// one pulls the plug.
 ///
 /// # Errors
-/// None of its own; the machine's end is its result.
-pub fn follow(
-    vm: &Vm,
-    events: &Events,
-    first: usize,
-    symbols: Option<&Symbols>,
-) -> Result<ExitCode, Failure> {
+/// If QEMU closes the console and stays.
+pub fn follow(vm: &Vm, events: &Events, symbols: Option<&Symbols>) -> Result<ExitCode, Failure> {
     let ended = events.sender.clone();
     thread::scope(|scope| {
         scope.spawn(move || {
-            print(vm, first, symbols);
+            print(vm, symbols);
             // The receiver lives as long as `events`.
             let _ = ended.send(Event::Ended);
         });
@@ -93,8 +119,8 @@ pub fn follow(
 }
 
 /// Prints lines as they come, until the console ends.
-fn print(vm: &Vm, first: usize, symbols: Option<&Symbols>) {
-    let mut next = first;
+fn print(vm: &Vm, symbols: Option<&Symbols>) {
+    let mut next = 0;
     loop {
         if let Err(Error::Console { ended: true, .. }) = vm.wait_from(next, |_| true, QUIET) {
             break;

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod demo;
 mod failure;
 mod follow;
 mod init;

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use sekisho_qemu::{Accel, ConfigSource, Kind, Machine, Symbols};
 
+use crate::demo::{self, Prepared, Wan};
 use crate::failure::Failure;
-use crate::follow::{self, Events};
+use crate::follow::{self, Events, Interrupt};
 use crate::spec::{FORMS, ZoneNetwork};
 use crate::{kernel, plan, zones};
 
@@ -19,9 +20,9 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     kernel: Option<PathBuf>,
 
-    /// The configuration
+    /// The configuration; without one, a demonstration with a web server in the DMZ
     #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    config: Option<PathBuf>,
 
     /// The network of a zone
     #[arg(long, value_name = "ZONE=SPEC", requires = "config", long_help = net_help())]
@@ -46,6 +47,15 @@ pub struct Arguments {
     /// Write the engineer's log to a file; `sekisho logs` prints it
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+
+    /// The port of 127.0.0.1 that leads to the demonstration's web server; 0 takes any free one [default: 8080, with
+    /// --smoke 0]
+    #[arg(long, value_name = "PORT", conflicts_with = "config")]
+    port: Option<u16>,
+
+    /// Try by itself what must pass and what must not, print a table, and exit 0 if all held
+    #[arg(long, conflicts_with_all = ["config", "dry_run"])]
+    smoke: bool,
 
     /// Print QEMU's command line and do nothing
     #[arg(long)]
@@ -141,24 +151,59 @@ fn file_backend(path: &Path) -> OsString {
 /// # Errors
 /// Whatever keeps it from starting.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let config = plan::configuration(&arguments.config)?;
+    match (&arguments.config, arguments.smoke) {
+        (Some(config), _) => configured(arguments, config),
+        (None, true) => smoke(arguments),
+        (None, false) => demonstrate(arguments),
+    }
+}
+
+fn configured(arguments: &Arguments, path: &Path) -> Result<ExitCode, Failure> {
+    let config = plan::configuration(path)?;
     let nics = zones::cards(&config.zones, &arguments.net)?;
     let kernel = kernel::path(arguments.kernel.as_deref())?;
     let symbols = Symbols::load(&kernel).ok();
-    let machine = nics.into_iter().fold(
-        arguments
-            .board(kernel)
-            .config(ConfigSource::Module(arguments.config.clone())),
-        Machine::nic,
-    );
+    let board = arguments
+        .board(kernel)
+        .config(ConfigSource::Module(path.into()));
+    let machine = nics.into_iter().fold(board, Machine::nic);
     if arguments.dry_run {
-        println!("{}", plan::shell_line(&machine.command()));
-        return Ok(ExitCode::SUCCESS);
+        return Ok(show(&machine));
     }
     for given in &arguments.net {
         plan::host_has(&given.network)?;
     }
     let events = Events::catch()?;
     let vm = machine.start()?;
-    follow::follow(&vm, &events, 0, symbols.as_ref())
+    follow::follow(&vm, &events, symbols.as_ref())
+}
+
+/// The port of the demonstration where none is asked for.
+const DEMO_PORT: u16 = 8080;
+
+fn demonstrate(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let kernel = kernel::path(arguments.kernel.as_deref())?;
+    let symbols = Symbols::load(&kernel).ok();
+    let port = arguments.port.unwrap_or(DEMO_PORT);
+    let prepared = Prepared::new(arguments.board(kernel), port, Wan::User)?;
+    if arguments.dry_run {
+        return Ok(show(prepared.machine()));
+    }
+    let events = Events::catch()?;
+    let demo = prepared.start()?;
+    demo.announce()?;
+    follow::follow(demo.vm(), &events, symbols.as_ref())
+}
+
+fn smoke(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let kernel = kernel::path(arguments.kernel.as_deref())?;
+    let port = arguments.port.unwrap_or(0);
+    let interrupt = Interrupt::catch()?;
+    let demo = Prepared::new(arguments.board(kernel), port, Wan::UserAndStranger)?.start()?;
+    demo::smoke(&demo, &interrupt)
+}
+
+fn show(machine: &Machine) -> ExitCode {
+    println!("{}", plan::shell_line(&machine.command()));
+    ExitCode::SUCCESS
 }
