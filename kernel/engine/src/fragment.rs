@@ -378,3 +378,7 @@ pub fn split(
     }
     Some(())
 }
+
+#[cfg(test)]
+#[path = "fragment_tests.rs"]
+mod tests;

@@ -257,4 +257,40 @@ mod tests {
         }
         assert!((19..=20).contains(&later), "{later}");
     }
+
+    #[test]
+    fn nothing_is_written_where_there_is_no_room() {
+        let way = Way {
+            from: [2, 0, 0, 0, 0, 1],
+            own: Ipv4Addr::new(10, 99, 0, 1),
+            to: [2, 0, 0, 0, 0, 2],
+        };
+        let mut bytes = [0; ETHERNET + 40];
+        bytes[ETHERNET..ETHERNET + 20].copy_from_slice(&[
+            0x45, 0, 0, 40, 0, 0, 0, 0, 64, 47, 0, 0, 10, 99, 0, 2, 10, 98, 0, 3,
+        ]);
+        let sum = Sum::default()
+            .bytes(&bytes[ETHERNET..ETHERNET + 20])
+            .checksum();
+        bytes[ETHERNET + 10..ETHERNET + 12].copy_from_slice(&sum.to_be_bytes());
+        bytes[12..14].copy_from_slice(&[8, 0]);
+        let frame = Frame::whole(&mut bytes);
+        let side = crate::key::Side::zone(crate::ZoneId::new(1).expect("a zone"));
+        let Ok(crate::parse::Parsed::Ip(packet)) = crate::parse::parse(&frame, side) else {
+            panic!("a packet");
+        };
+        let needed = ETHERNET + HEADERS + 40;
+        let mut out = [0; 200];
+        for room in 0..needed {
+            let error = write_error(&mut out[..room], &frame, &packet, Error::Prohibited, way);
+            assert_eq!(error, None, "{room}");
+        }
+        let error = write_error(&mut out, &frame, &packet, Error::Prohibited, way);
+        assert_eq!(error, Some(needed));
+
+        // The pipeline never asks about such frames, and it would not matter if it did.
+        assert!(may_tell(&frame, &packet));
+        frame.head[0] = 0xff;
+        assert!(!may_tell(&frame, &packet), "to all");
+    }
 }

@@ -266,3 +266,50 @@ fn check_offload(frame: &Frame<'_>, packet: &Packet) -> Result<(), DropReason> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn six_control_bits_have_few_meanings() {
+        const URGENT_OR_PUSH: u8 = Flags::URG.0 | Flags::PSH.0;
+        let possible: Vec<u8> = (0..64)
+            .filter(|bits| are_possible(Flags(*bits)))
+            .map(|bits| bits & !URGENT_OR_PUSH)
+            .collect();
+        let meanings = [
+            Flags::SYN.0,
+            Flags::SYN.0 | Flags::ACK.0,
+            Flags::RST.0,
+            Flags::RST.0 | Flags::ACK.0,
+            Flags::ACK.0,
+            Flags::FIN.0 | Flags::ACK.0,
+        ];
+        assert_eq!(possible.len(), 4 * meanings.len());
+        assert!(possible.iter().all(|bits| meanings.contains(bits)));
+        // ECN's bits (RFC 3168) change nothing.
+        assert!(are_possible(Flags(0xc0 | Flags::SYN.0)));
+        assert!(!are_possible(Flags(0xc0)));
+    }
+
+    #[test]
+    fn a_window_scale_is_found_behind_any_option_and_never_behind_the_end() {
+        let cases: [(&[u8], Option<u8>); 10] = [
+            (&[3, 3, 7], Some(7)),
+            (&[1, 1, 3, 3, 0], Some(0)),
+            (&[2, 4, 5, 0xb4, 4, 2, 3, 3, 9], Some(9)),
+            (&[3, 3, 200], Some(MOST_SCALE)),
+            (&[], None),
+            (&[0, 3, 3, 7], None),
+            (&[3, 3], None),
+            (&[8, 0, 3, 3, 7], None),
+            (&[8, 1, 3, 3, 7], None),
+            (&[8, 10, 3, 3, 7], None),
+        ];
+        for (options, scale) in cases {
+            assert_eq!(window_scale(options), scale, "{options:?}");
+        }
+    }
+}

@@ -2,10 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use etherparse::{IpNumber, Ipv4Header};
+use etherparse::{Icmpv4Type, IpNumber, Ipv4Header};
 use sekisho_engine::DropReason;
 
-use crate::support::ip::{Ip, host, kind_of, ping, quote_of, syn, udp};
+use crate::support::ip::{Ip, host, icmp, kind_of, ping, quote_of, syn, udp};
 use crate::support::setup::{masquerading, routing, three_zones};
 use crate::support::world::{End, World, dmz, lan, our_mac, wan};
 
@@ -282,6 +282,19 @@ fn the_box_answers_echo_requests_to_its_own_address_where_it_may() {
         crate::support::ip::pong("10.99.0.1", "10.99.0.2", 5)
     );
     assert_eq!(world.ends(), [End::Answered]);
+
+    // Another query, and another protocol with the same number.
+    let timestamp = Icmpv4Type::Unknown {
+        type_u8: 13,
+        code_u8: 0,
+        bytes5to8: [0; 4],
+    };
+    for packet in [
+        icmp("10.99.0.2", "10.99.0.1", timestamp, &[0; 12]),
+        udp("10.99.0.2:9", "10.99.0.1:8", b"echo?"),
+    ] {
+        assert_eq!(world.refuse(dmz(), &packet), DropReason::NotOffered);
+    }
 
     let refused = [
         (wan(), "192.0.2.9", "203.0.113.1"),

@@ -384,3 +384,17 @@ fn window_scaling_opens_the_window_only_if_both_offered_it() {
         }
     }
 }
+
+#[test]
+fn rfc7857_resets_that_go_on_keep_nothing_alive() {
+    let mut connection = Connection::open();
+    let reset = |header: &mut TcpHeader| header.rst = true;
+    for _ in 0..4 {
+        connection.goes_by(Server, b"", reset);
+        connection.world.pass_time(Duration::from_secs(55));
+    }
+    assert_eq!(connection.flows(), 1);
+    connection.goes_by(Server, b"", reset);
+    connection.world.pass_time(Duration::from_secs(30));
+    assert_eq!(connection.flows(), 0, "four minutes after the first");
+}
