@@ -106,6 +106,8 @@ pub enum Step {
     /// A host stops, or starts again, to answer ARP.
     Silence(Index),
     Time(u64),
+    /// From now on frames come in bursts, or singly.
+    Burst(bool),
     Cable(usize, bool),
     Address(Index),
     Rules(Index),
@@ -150,6 +152,7 @@ pub fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
         1 => index().prop_map(Step::Silence),
         2 => prop_oneof![0..3u64, 20..40u64, 300..400u64].prop_map(Step::Time),
         1 => (0..3usize, prop::bool::weighted(0.8)).prop_map(|(zone, up)| Step::Cable(zone, up)),
+        2 => any::<bool>().prop_map(Step::Burst),
         1 => index().prop_map(Step::Address),
         1 => index().prop_map(Step::Rules),
         1 => (index(), index()).prop_map(|(to, port)| Step::Own(to, port)),
@@ -160,6 +163,7 @@ pub fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
 /// A world, and what went in and came out of it so far.
 pub struct Story {
     pub world: World,
+    bursts: bool,
     entered: Vec<(ZoneId, Ip)>,
     left: Vec<(ZoneId, Ip)>,
 }
@@ -242,6 +246,7 @@ impl Story {
     pub fn new() -> Self {
         Self {
             world: World::new(&text(RULES[0])),
+            bursts: false,
             entered: Vec::new(),
             left: Vec::new(),
         }
@@ -318,6 +323,7 @@ impl Story {
                     self.world.silent.insert(address);
                 }
             }
+            Step::Burst(bursts) => self.bursts = *bursts,
             Step::Time(seconds) => {
                 let sent = self
                     .world
@@ -358,8 +364,11 @@ impl Story {
     fn enter(&mut self, zone: ZoneId, packet: Ip, distort: &mut impl FnMut(&mut Vec<u8>)) {
         let mut frame = self.world.frame(zone, &packet);
         distort(&mut frame);
-        let sent = self.world.send_frame(zone, &frame);
         self.entered.push((zone, packet));
+        if self.bursts {
+            return self.world.arrive_frame(zone, &frame);
+        }
+        let sent = self.world.send_frame(zone, &frame);
         self.left
             .extend(sent.into_iter().map(|sent| (sent.zone, sent.packet)));
     }

@@ -229,10 +229,15 @@ impl World {
 
     /// Receives a packet, without a poll afterwards.
     pub fn arrive(&mut self, zone: ZoneId, packet: &Ip) {
-        let bytes = self.frame(zone, packet);
+        let frame = self.frame(zone, packet);
+        self.arrive_frame(zone, &frame);
+    }
+
+    /// The same for a whole frame.
+    pub fn arrive_frame(&mut self, zone: ZoneId, bytes: &[u8]) {
         let frame = Wire {
+            bytes: bytes.to_vec(),
             total_len: bytes.len(),
-            bytes,
             offload: Offload::default(),
         };
         self.receive(zone, frame);
