@@ -86,14 +86,15 @@ impl BootInfo {
             .sum()
     }
 
-    /// Bytes of memory to size tables by: all of it, to the whole MiB that was bought, or where it is in pieces (from some 2 GiB on),
-    /// as much as a machine has that ends with the largest piece.
+    /// Bytes of memory to size tables by: all of it, to the whole MiB that was bought, or where it is in pieces (from some 2 GiB on,
+    /// or under UEFI), as much as a machine has whose memory is the image and the largest piece.
     pub fn sizing_bytes(&self) -> u64 {
         /// What a loader leaves at the top of memory: the configuration and ACPI's tables.
         const ABOVE: u64 = 1 << 20;
+        let piece = self.free_memory();
         self.memory_bytes()
             .next_multiple_of(1 << 20)
-            .min(self.free_memory().end + ABOVE)
+            .min(piece.end - piece.start + super::paging::image_end() + ABOVE)
     }
 
     /// The largest range of memory below 4 GiB that neither the image nor anything of the loader's lies in.
@@ -210,14 +211,15 @@ pub unsafe fn from_multiboot2(info: usize) -> BootInfo {
         let mut boot = BootInfo::empty(Protocol::Multiboot2);
         boot.information = (info, word(info) as usize);
         let end = info + word(info) as usize;
+        let mut module = None;
         let mut tag = info + 8;
         while tag + 8 <= end {
             let (kind, size) = (word(tag), word(tag + 4) as usize);
             match kind {
                 COMMAND_LINE => boot.command_line = c_string(tag + 8),
-                MODULE if boot.module.is_none() => {
+                MODULE if module.is_none() => {
                     let (start, stop) = (word(tag + 8) as usize, word(tag + 12) as usize);
-                    boot.module = Some(bytes(start, stop.saturating_sub(start)));
+                    module = Some((start, stop.saturating_sub(start)));
                 }
                 MEMORY_MAP => {
                     let step = (word(tag + 8) as usize).max(24);
@@ -242,8 +244,35 @@ pub unsafe fn from_multiboot2(info: usize) -> BootInfo {
             }
             tag += size.max(8).next_multiple_of(8);
         }
+        boot.module = module.map(|(start, len)| {
+            let start = if start < PAGE {
+                lift(start, len, boot.free_memory())
+            } else {
+                start
+            };
+            bytes(start, len)
+        });
         boot
     }
+}
+
+/// Bytes of a page. Nothing can be read from the first one later: a null pointer is a fault.
+const PAGE: usize = 4096;
+
+/// Copies what GRUB put into the first page, which UEFI counts as free, to where it can be read.
+///
+/// # Safety
+/// The loader placed `len` bytes at `start`, and nobody uses `free`.
+unsafe fn lift(start: usize, len: usize, free: Region) -> usize {
+    if len as u64 > free.end - free.start {
+        return PAGE;
+    }
+    // SAFETY: the caller's promise; an address of 0 is one like any other to the processor.
+    unsafe {
+        core::arch::asm!("rep movsb", inout("rcx") len => _, inout("rsi") start => _,
+            inout("rdi") free.start => _, options(nostack, preserves_flags));
+    }
+    free.start as usize
 }
 
 unsafe fn bytes(start: usize, len: usize) -> &'static [u8] {
