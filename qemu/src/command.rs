@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::QEMU;
-use crate::machine::{ConfigSource, Kind, Machine};
+use crate::machine::{Boot, ConfigSource, Kind, Machine};
 use crate::network::{self, Interface, Nic, Offloads, mac_text, path_value, value};
 
 /// QEMU's name for the configuration, as the kernel looks for it.
@@ -42,18 +42,20 @@ pub(crate) enum Wiring {
 pub(crate) fn line(machine: &Machine, wiring: &Wiring) -> Vec<OsString> {
     let mut line = Line(vec![QEMU.into()]);
     board(machine, &mut line);
-    line.path("-kernel", &machine.kernel);
-    match &machine.config {
-        None => {}
-        Some(ConfigSource::Module(path)) => line.path("-initrd", path),
-        Some(ConfigSource::FwCfg(path)) => line.option(
-            "-fw_cfg",
-            format!("name={FW_CFG_CONFIG},file={}", path_value(path)),
-        ),
-    }
-    let words = command_words(machine);
-    if !words.is_empty() {
-        line.option("-append", words.join(" "));
+    match &machine.boot {
+        Boot::Kernel(kernel) => load(machine, kernel, &mut line),
+        Boot::Disk(disk) => {
+            let format = if disk.extension().is_some_and(|e| e == "qcow2") {
+                "qcow2"
+            } else {
+                "raw"
+            };
+            let file = path_value(disk);
+            line.option(
+                "-drive",
+                format!("if=virtio,format={format},snapshot=on,file={file}"),
+            );
+        }
     }
     for (number, nic) in machine.nics.iter().enumerate() {
         card(number, nic, machine.kind, &mut line);
@@ -74,6 +76,22 @@ pub(crate) fn line(machine: &Machine, wiring: &Wiring) -> Vec<OsString> {
     wire(wiring, &mut line);
     line.0.extend(machine.extra.iter().cloned());
     line.0
+}
+
+fn load(machine: &Machine, kernel: &Path, line: &mut Line) {
+    line.path("-kernel", kernel);
+    match &machine.config {
+        None => {}
+        Some(ConfigSource::Module(path)) => line.path("-initrd", path),
+        Some(ConfigSource::FwCfg(path)) => line.option(
+            "-fw_cfg",
+            format!("name={FW_CFG_CONFIG},file={}", path_value(path)),
+        ),
+    }
+    let words = command_words(machine);
+    if !words.is_empty() {
+        line.option("-append", words.join(" "));
+    }
 }
 
 struct Line(Vec<OsString>);

@@ -10,7 +10,7 @@ use crate::{Accel, Error, Network, Nic, Vm};
 /// A machine that is not running yet.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    pub(crate) kernel: PathBuf,
+    pub(crate) boot: Boot,
     pub(crate) kind: Kind,
     pub(crate) memory_mib: u32,
     pub(crate) accel: Accel,
@@ -20,6 +20,23 @@ pub struct Machine {
     pub(crate) hubs: Vec<Vec<Network>>,
     pub(crate) exit_on_panic: bool,
     pub(crate) extra: Vec<OsString>,
+}
+
+/// What a machine boots.
+#[derive(Clone, Debug)]
+pub(crate) enum Boot {
+    /// A kernel, which QEMU loads itself.
+    Kernel(PathBuf),
+    /// A disk, by the machine's firmware.
+    Disk(PathBuf),
+}
+
+impl Boot {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kernel(path) | Self::Disk(path) => path,
+        }
+    }
 }
 
 /// The board.
@@ -56,8 +73,20 @@ impl ConfigSource {
 impl Machine {
     /// A machine that boots the ELF file `kernel`: a `q35` with 64 MiB and no card.
     pub fn new(kernel: impl Into<PathBuf>) -> Self {
+        Self::booting(Boot::Kernel(kernel.into()))
+    }
+
+    /// A machine whose firmware boots a disk, raw or qcow2, by virtio-blk; what is written to it is forgotten.
+    ///
+    /// Kernel, configuration and command line are the disk's: [`config`](Self::config), [`append`](Self::append) and
+    /// [`seed`](Self::seed) have no effect.
+    pub fn from_disk(disk: impl Into<PathBuf>) -> Self {
+        Self::booting(Boot::Disk(disk.into()))
+    }
+
+    fn booting(boot: Boot) -> Self {
         Self {
-            kernel: kernel.into(),
+            boot,
             kind: Kind::default(),
             memory_mib: 64,
             accel: Accel::default(),
@@ -155,7 +184,7 @@ impl Machine {
 
     /// QEMU's own messages about missing files name neither the option nor the reason.
     fn readable(&self) -> Result<(), Error> {
-        let files = [self.kernel.as_path()]
+        let files = [self.boot.path()]
             .into_iter()
             .chain(self.config.as_ref().map(ConfigSource::path));
         for path in files {

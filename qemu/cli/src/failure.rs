@@ -69,6 +69,8 @@ pub enum Failure {
         /// What the system said.
         why: io::Error,
     },
+    /// An image was not made.
+    Image(sekisho_image::Error),
     /// The machine did not start, or did not do what it should.
     Machine(sekisho_qemu::Error),
     /// Something of the system failed.
@@ -86,6 +88,7 @@ impl Failure {
         use sekisho_qemu::Error;
         match self {
             Self::Refused { .. }
+            | Self::Image(sekisho_image::Error::Config(_))
             | Self::Machine(Error::Console { .. } | Error::StillRunning { .. }) => {
                 ExitCode::FAILURE
             }
@@ -159,6 +162,7 @@ impl fmt::Display for Failure {
             Self::PortRefused { address, why } => {
                 write!(f, "cannot listen on {address}: {why}; choose another port")
             }
+            Self::Image(error) => error.fmt(f),
             Self::Machine(error) => error.fmt(f),
             Self::System { doing, why } => write!(f, "{doing}: {why}"),
         }

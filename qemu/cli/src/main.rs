@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod failure;
 mod follow;
+mod image;
 mod init;
 mod kernel;
 mod logs;
@@ -36,6 +37,8 @@ enum Command {
     Init(init::Arguments),
     /// Boot the firewall in QEMU; without --config, between a demonstration WAN and DMZ
     Run(run::Arguments),
+    /// Make bootable disks
+    Image(image::Arguments),
     /// Print the engineer's log, which the firewall writes to its second serial port
     Logs(logs::Arguments),
 }
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => Ok(check::check(&arguments)),
         Command::Init(arguments) => init::init(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Image(arguments) => image::image(&arguments),
         Command::Logs(arguments) => logs::logs(&arguments),
     };
     outcome.unwrap_or_else(|failure| {

@@ -1,0 +1,29 @@
+//! Bootable disks of Sekisho, for every common hypervisor.
+//!
+//! * [`disk::make`]: the raw disk, which boots with a BIOS and with UEFI.
+//! * [`build()`]: that disk in every [`Format`], as files.
+//!
+//! The kernel stands on the disk's FAT partition as [`KERNEL`], its configuration beside it as [`CONFIG`].
+//! The same kernel and configuration give the same disk, byte for byte.
+#![forbid(unsafe_code)]
+
+mod build;
+mod config;
+pub mod disk;
+mod elf;
+mod error;
+mod fat;
+mod format;
+mod gpt;
+mod grub;
+mod identity;
+mod tool;
+
+pub use build::{Existing, build};
+pub use error::Error;
+pub use format::Format;
+
+/// The kernel's file on the disk.
+pub const KERNEL: &str = "sekisho";
+/// The configuration's file on the disk.
+pub const CONFIG: &str = "sekisho.toml";

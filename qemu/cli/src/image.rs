@@ -1,0 +1,89 @@
+//! `sekisho image`
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use sekisho_image::disk::Contents;
+use sekisho_image::{Existing, Format};
+
+use crate::failure::Failure;
+use crate::kernel;
+
+/// What to do with disks.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a bootable disk with a configuration on it
+    Build(Build),
+}
+
+/// What goes onto the disk, and where the disk goes.
+#[derive(clap::Args)]
+struct Build {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// The kernel; by default the one that was built beside this program
+    #[arg(long, value_name = "FILE")]
+    kernel: Option<PathBuf>,
+
+    /// The folder for the images
+    #[arg(long, value_name = "FOLDER", default_value = "target/images")]
+    out: PathBuf,
+
+    /// Words for the kernel's command line
+    #[arg(long, value_name = "WORDS", default_value = "")]
+    append: String,
+
+    /// Replace images that are there
+    #[arg(long)]
+    force: bool,
+}
+
+/// Does what is asked.
+///
+/// # Errors
+/// Whatever keeps the images from being made.
+pub fn image(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    match &arguments.command {
+        Command::Build(arguments) => build(arguments),
+    }
+}
+
+fn build(arguments: &Build) -> Result<ExitCode, Failure> {
+    let read = |path: &PathBuf| {
+        fs::read(path).map_err(|why| Failure::Unreadable {
+            path: path.clone(),
+            why,
+        })
+    };
+    let config = read(&arguments.config)?;
+    let kernel = read(&kernel::path(arguments.kernel.as_deref())?)?;
+    let contents = Contents {
+        kernel: &kernel,
+        config: &config,
+        words: &arguments.append,
+    };
+    let existing = if arguments.force {
+        Existing::Replace
+    } else {
+        Existing::Keep
+    };
+    sekisho_image::build(
+        &contents,
+        &Format::ALL,
+        &arguments.out,
+        existing,
+        |path, bytes| println!("{}  {} KiB", path.display(), bytes.div_ceil(1024)),
+    )
+    .map_err(Failure::Image)?;
+    Ok(ExitCode::SUCCESS)
+}
