@@ -354,3 +354,57 @@ fn dmz_offers_its_service_and_reaches_no_private_network() {
         "an inside source left on the WAN"
     );
 }
+
+#[test]
+fn a_changed_lease_takes_the_old_address_away_at_once() {
+    if needs_root() {
+        return;
+    }
+    let site = Site::new(&["wan", "guests"]);
+    let world = site.host_at("wan", "192.168.77.1/24", None);
+    let old = Upstream::start(
+        &world,
+        "192.168.77.50",
+        "192.168.77.50",
+        "192.168.77.1",
+        "192.168.77.1",
+    );
+    let firewall = site.boot(&Setup::default(), &example("nat.toml"));
+    assert_eq!(old.leased(), Ipv4Addr::new(192, 168, 77, 50));
+    let guest = site.host_at("guests", "192.168.8.20/24", Some("192.168.8.1"));
+    let page = Server::start(&world, 80, Service::WhoAmI);
+    firewall.console(|line| line.contains("wan: address 192.168.77.50/24"));
+    assert_eq!(who_am_i(&guest, "192.168.77.1", 80), "192.168.77.50");
+
+    // A guest that never stops sending keeps the old mapping busy.
+    let busy = guest.start("ping -i 0.05 192.168.77.1");
+    busy.wait_for(|line| line.contains("bytes from"), LIMIT);
+    // Upstream is another network when the cable is back, and its server refuses the old address.
+    let vm = firewall.vm();
+    vm.set_link(0, false).expect("the monitor answers");
+    firewall.console(|line| line == "sekisho: wan: link down");
+    drop(old);
+    let recording = site.record("wan");
+    let new = Upstream::start(
+        &world,
+        "192.168.77.60",
+        "192.168.77.60",
+        "192.168.77.1",
+        "192.168.77.1",
+    );
+    vm.set_link(0, true).expect("the monitor answers");
+    assert_eq!(new.leased(), Ipv4Addr::new(192, 168, 77, 60));
+    firewall.console(|line| line.contains("wan: address 192.168.77.60/24"));
+    assert_eq!(who_am_i(&guest, "192.168.77.1", 80), "192.168.77.60");
+    assert_eq!(page.accepted(), 2);
+    firewall.power_off().expect_conserved();
+    let recording = recording.finish();
+    assert!(recording.count("src host 192.168.77.60 and tcp") > 0);
+    let with_old = recording.lines("ether src 52:54:00:00:00:01 and src host 192.168.77.50");
+    assert_eq!(with_old, [""; 0], "the old address was still used");
+    assert_eq!(
+        recording.lines("src net 192.168.8.0/24"),
+        [""; 0],
+        "an inside source left on the WAN"
+    );
+}

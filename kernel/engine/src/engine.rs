@@ -322,6 +322,7 @@ impl Engine {
     ) -> Step<Verdict> {
         let reception = own::reception(&self.interfaces, side, frame)?;
         let packet = match parse(frame, side)? {
+            Parsed::Arp(_) if self.is_down(side) => return Err(DropReason::EgressDown),
             Parsed::Arp(arp) => return self.arp(side, frame, &arp, tick),
             Parsed::Ip(packet) => packet,
         };
@@ -329,12 +330,21 @@ impl Engine {
         if self.is_own_dhcp(&packet) {
             return Ok(Verdict::Local);
         }
+        if self.is_down(side) {
+            return Err(DropReason::EgressDown);
+        }
         own::require_unicast(reception)?;
         match packet.content {
             Content::IcmpError { .. } => self.related(frame, &packet, tick),
             Content::IcmpOther => Err(DropReason::IcmpType),
             _ => self.ip(frame, packet, visit, tick),
         }
+    }
+
+    /// Whether nothing but DHCP may pass on a side: its cable is out, or the segment behind it is not known again yet.
+    fn is_down(&self, side: Side) -> bool {
+        let zone = side.as_zone().and_then(|zone| self.interfaces.get(zone));
+        zone.is_some_and(|interface| interface.link == Link::Down)
     }
 
     fn ip(
