@@ -33,8 +33,9 @@ need_packages() {
   return 1
 }
 
+# Nothing that is there may go: apt would rather remove a newer qemu-utils than refuse an older QEMU.
 install_packages() {
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y -qq --no-install-recommends install "$@"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y -qq --no-install-recommends --no-remove install "$@"
 }
 
 # Adds Debian's backports from the mirror that is in use, unless apt knows them already.
