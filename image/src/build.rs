@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::disk::{self, Contents};
-use crate::tool::QEMU_IMG;
 use crate::{Error, Format};
 
 /// The list of all files with their SHA-256, as `sha256sum --check` reads it.
@@ -43,10 +42,7 @@ pub fn build(
     }
     let mut sums = String::new();
     for (format, path) in formats.iter().zip(&paths) {
-        let bytes = match format {
-            Format::Raw => disk.clone(),
-            Format::Qcow2 => qcow2(&disk)?,
-        };
+        let bytes = format.encode(&disk)?;
         put(path, &bytes)?;
         let sum = Sha256::digest(&bytes);
         let hex: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -54,21 +50,6 @@ pub fn build(
         finished(path, bytes.len() as u64);
     }
     put(&folder.join(MANIFEST), sums.as_bytes())
-}
-
-/// The disk in QEMU's format, compressed; the same disk gives the same bytes.
-fn qcow2(disk: &[u8]) -> Result<Vec<u8>, Error> {
-    let folder = tempfile::tempdir().map_err(Error::file(std::env::temp_dir()))?;
-    let (raw, made) = (folder.path().join("raw"), folder.path().join("qcow2"));
-    fs::write(&raw, disk).map_err(Error::file(&raw))?;
-    let arguments = ["convert", "-f", "raw", "-O", "qcow2", "-c"].map(Into::into);
-    let files = [raw.as_os_str(), made.as_os_str()].map(ToOwned::to_owned);
-    QEMU_IMG.run(
-        arguments
-            .into_iter()
-            .chain::<[std::ffi::OsString; 2]>(files),
-    )?;
-    fs::read(&made).map_err(Error::file(&made))
 }
 
 /// Writes a file whole or not at all: under another name first, then in its place.
