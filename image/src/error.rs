@@ -86,7 +86,7 @@ impl fmt::Display for Error {
             } => write!(f, "{name} failed ({status}): {}", output.trim()),
             Self::Kernel { why } => write!(
                 f,
-                "the kernel cannot be booted from a disk: {why}; build it with `cargo build --profile kernel -p sekisho-kernel --target x86_64-unknown-linux-gnu`"
+                "the kernel cannot be booted from a disk: {why}; build it with `./run --build-only`"
             ),
             Self::Config(report) => f.write_str(report),
             Self::Exists(path) => write!(

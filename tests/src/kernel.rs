@@ -37,7 +37,7 @@ fn built(name: &str) -> PathBuf {
     let path = folder.join(name);
     assert!(
         path.is_file(),
-        "there is no {}; build it: cargo build --profile kernel -p sekisho-kernel --target x86_64-unknown-linux-gnu",
+        "there is no {}; build it: ./run --build-only",
         path.display()
     );
     path

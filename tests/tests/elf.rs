@@ -1,6 +1,9 @@
 //! The kernel's ELF files need nobody: no loader, no operating system; and no page of them
 //! can be both written and executed.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use sekisho_tests::elf::Audit;
 use sekisho_tests::kernel;
 
@@ -28,6 +31,34 @@ fn audit(audit: &Audit) {
 #[test]
 fn the_firewall_stands_alone() {
     audit(&Audit::read(&kernel::firewall()));
+}
+
+#[test]
+fn nothing_in_them_says_where_they_were_built() {
+    let home = |variable, below: &str| {
+        let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(below));
+        std::env::var_os(variable).map(PathBuf::from).or(home)
+    };
+    let folders = [
+        Some(kernel::repository()),
+        home("CARGO_HOME", ".cargo"),
+        home("RUSTUP_HOME", ".rustup"),
+        home("HOME", ""),
+    ];
+    for kernel in [kernel::firewall(), kernel::wire()] {
+        let bytes = fs::read(&kernel).expect("the kernel");
+        let says = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+        assert!(says(b"/sekisho/source"), "the source's folder has a name");
+        for folder in folders.iter().flatten() {
+            let begins = folder.join("").into_os_string().into_encoded_bytes();
+            assert!(
+                begins.len() < 3 || !says(&begins),
+                "{} contains {}; build it with kernel/build.sh",
+                kernel.display(),
+                folder.display()
+            );
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-/// Where `cargo build --profile kernel` puts it, seen from the target folder.
+/// Where `kernel/build.sh` puts it, seen from the target folder.
 const IN_TARGET: &str = "x86_64-unknown-linux-gnu/kernel/sekisho-kernel";
 
 /// The kernel that was named, else the one built beside this program.
