@@ -10,7 +10,7 @@ fn main() {
         "-nostartfiles",
         "-static",
         "-no-pie",
-        "-Wl,--build-id=none",
+        "-Wl,--build-id=sha1",
         "-Wl,-z,noexecstack",
         "-Wl,-z,max-page-size=4096",
         "-Wl,--no-dynamic-linker",

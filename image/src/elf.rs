@@ -1,7 +1,9 @@
 //! The kernel without what only a debugger reads.
 //!
 //! [`strip`] keeps the bytes up to the end of the last segment, where they are, and forgets the sections: the Multiboot2 header
-//! stays within the first 32 KiB and the PVH note stays in its segment.
+//! stays within the first 32 KiB and the PVH note stays in its segment. [`build_id`] tells which build it is.
+
+use std::ops::Range;
 
 use crate::Error;
 
@@ -9,6 +11,12 @@ const HEADER: usize = 64;
 const PROGRAM_HEADER: usize = 56;
 /// `PT_LOAD` of the ELF specification.
 const LOAD: u32 = 1;
+/// `PT_NOTE` of the ELF specification.
+const NOTE: u32 = 4;
+/// The type of the note with the build ID, of `elf.h`.
+const BUILD_ID: u32 = 3;
+/// How much of the build ID the console shows.
+const SHOWN: usize = 8;
 /// `EM_X86_64`.
 const X86_64: u16 = 62;
 /// How far into the file a loader looks for the Multiboot2 header (Multiboot2 specification, 3.1.1).
@@ -21,31 +29,12 @@ const MULTIBOOT_MAGIC: [u8; 4] = 0xe852_50d6_u32.to_le_bytes();
 /// # Errors
 /// What keeps a boot loader from loading it.
 pub fn strip(elf: &[u8]) -> Result<Vec<u8>, Error> {
-    let header = elf.get(..HEADER).ok_or(wrong("it is too short"))?;
-    if header[..6] != *b"\x7fELF\x02\x01" || half(header, 18) != X86_64 {
-        return Err(wrong("it is no ELF file for x86-64"));
-    }
-    let table = usize::try_from(long(header, 32)).map_err(|_| wrong("its header is broken"))?;
-    let count = usize::from(half(header, 56));
-    if usize::from(half(header, 54)) != PROGRAM_HEADER {
-        return Err(wrong("its header is broken"));
-    }
-
-    let mut end = table.saturating_add(count * PROGRAM_HEADER);
-    let mut loads = 0;
-    for index in 0..count {
-        let at = table.saturating_add(index * PROGRAM_HEADER);
-        let entry = elf
-            .get(at..at.saturating_add(PROGRAM_HEADER))
-            .ok_or(wrong("its program headers are cut off"))?;
-        let last = long(entry, 8).saturating_add(long(entry, 32));
-        let last = usize::try_from(last).map_err(|_| wrong("a segment is too large"))?;
-        end = end.max(last);
-        loads += usize::from(word(entry, 0) == LOAD);
-    }
-    if loads == 0 {
+    let (table_end, segments) = segments(elf)?;
+    if !segments.iter().any(|segment| segment.kind == LOAD) {
         return Err(wrong("it has nothing to load"));
     }
+    let ends = segments.iter().map(|segment| segment.bytes.end);
+    let end = ends.fold(table_end, usize::max);
 
     let mut stripped = elf
         .get(..end)
@@ -61,6 +50,70 @@ pub fn strip(elf: &[u8]) -> Result<Vec<u8>, Error> {
         return Err(wrong("it has no Multiboot2 header in its first 32 KiB"));
     }
     Ok(stripped)
+}
+
+/// The first digits of the build ID, the linker's hash of the whole file, as the console shows them.
+///
+/// # Errors
+/// When it has none.
+pub fn build_id(elf: &[u8]) -> Result<String, Error> {
+    let (_, segments) = segments(elf)?;
+    let notes = segments.into_iter().filter(|segment| segment.kind == NOTE);
+    let mut notes = notes.filter_map(|segment| elf.get(segment.bytes));
+    let hash = notes
+        .find_map(gnu_build_id)
+        .ok_or(wrong("it has no build ID"))?;
+    Ok(hash[..SHOWN].iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// The build ID among notes: each has the lengths of its name and its contents, its type, and both padded to words.
+fn gnu_build_id(mut notes: &[u8]) -> Option<&[u8]> {
+    while let Some((head, rest)) = notes.split_at_checked(12) {
+        let [name_len, len] = [0, 4].map(|at| word(head, at) as usize);
+        let (name, rest) = rest.split_at_checked(name_len.next_multiple_of(4))?;
+        let (contents, rest) = rest.split_at_checked(len.next_multiple_of(4))?;
+        if name == b"GNU\0" && word(head, 8) == BUILD_ID && len >= SHOWN {
+            return Some(&contents[..len]);
+        }
+        notes = rest;
+    }
+    None
+}
+
+/// A part of the file that has a meaning.
+struct Segment {
+    kind: u32,
+    bytes: Range<usize>,
+}
+
+/// Where the list of segments ends, and the segments; they may lie outside of the file.
+fn segments(elf: &[u8]) -> Result<(usize, Vec<Segment>), Error> {
+    let header = elf.get(..HEADER).ok_or(wrong("it is too short"))?;
+    if header[..6] != *b"\x7fELF\x02\x01" || half(header, 18) != X86_64 {
+        return Err(wrong("it is no ELF file for x86-64"));
+    }
+    let table = usize::try_from(long(header, 32)).map_err(|_| wrong("its header is broken"))?;
+    let count = usize::from(half(header, 56));
+    if usize::from(half(header, 54)) != PROGRAM_HEADER {
+        return Err(wrong("its header is broken"));
+    }
+    let segment = |index| {
+        let at = table.saturating_add(index * PROGRAM_HEADER);
+        let entry = elf
+            .get(at..at.saturating_add(PROGRAM_HEADER))
+            .ok_or(wrong("its program headers are cut off"))?;
+        let last = long(entry, 8).saturating_add(long(entry, 32));
+        let [start, end] = [long(entry, 8), last].map(usize::try_from);
+        match (start, end) {
+            (Ok(start), Ok(end)) => Ok(Segment {
+                kind: word(entry, 0),
+                bytes: start..end,
+            }),
+            _ => Err(wrong("a segment is too large")),
+        }
+    };
+    let segments = (0..count).map(segment).collect::<Result<_, _>>()?;
+    Ok((table.saturating_add(count * PROGRAM_HEADER), segments))
 }
 
 fn wrong(why: &'static str) -> Error {
@@ -111,6 +164,24 @@ mod tests {
         assert_eq!(stripped[40..48], [0; 8]);
         assert_eq!(stripped[60..64], [0; 4]);
         assert_eq!(strip(&stripped).expect("it still can"), stripped);
+    }
+
+    #[test]
+    fn the_build_id_is_found_behind_other_notes() {
+        let mut elf = elf(100);
+        elf[64..68].copy_from_slice(&NOTE.to_le_bytes());
+        assert!(build_id(&elf).is_err(), "sevens are no note");
+        let note = [4, 0, 0, 0, 4, 0, 0, 0, 18, 0, 0, 0];
+        elf[0x1000..0x100c].copy_from_slice(&note);
+        elf[0x100c..0x1014].copy_from_slice(b"Xen\0\x50\0\x10\0");
+        let note = [4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0];
+        elf[0x1014..0x1020].copy_from_slice(&note);
+        elf[0x1020..0x1026].copy_from_slice(b"GNU\0\x0a\xff");
+        assert_eq!(build_id(&elf).expect("one"), "0aff070707070707");
+        elf[0x1018] = 4;
+        assert!(build_id(&elf).is_err(), "too short to tell builds apart");
+        elf[0x1018..0x101c].fill(0xff);
+        assert!(build_id(&elf).is_err(), "cut off");
     }
 
     #[test]

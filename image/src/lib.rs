@@ -1,6 +1,7 @@
 //! Bootable disks of Sekisho, for every common hypervisor.
 //!
 //! * [`disk::make`]: the raw disk, which boots with a BIOS and with UEFI.
+//! * [`build_id`]: which kernel it is, as its console says.
 //! * [`build()`]: that disk in every [`Format`], as files.
 //!
 //! The kernel stands on the disk's FAT partition as [`KERNEL`], its configuration beside it as [`CONFIG`].
@@ -20,6 +21,7 @@ mod identity;
 mod tool;
 
 pub use build::{Existing, build};
+pub use elf::build_id;
 pub use error::Error;
 pub use format::Format;
 

@@ -5,11 +5,13 @@
 //! begins. After that ring 0 is the assembly stubs of `entry.s` alone.
 //!
 //! * [`acpi`]: where the power switch is.
+//! * [`build`]: which build this is.
 //! * [`info`]: PVH's and Multiboot2's information, in one form.
 //! * [`paging`]: what may be read, written and executed.
 //! * [`tables`]: segments, ports, interrupts.
 
 pub mod acpi;
+pub mod build;
 pub mod info;
 mod paging;
 mod tables;

@@ -8,6 +8,7 @@ use sekisho_engine::counters::Counters;
 use sekisho_engine::interface::{Interface, Link};
 use sekisho_engine::key::Side;
 use sekisho_engine::verdict::DropReason;
+use sekisho_kernel::boot::build::BuildId;
 use sekisho_kernel::boot::info::{BootInfo, Protocol};
 use sekisho_kernel::console;
 use sekisho_kernel::hw::{clock, heap};
@@ -31,7 +32,7 @@ pub fn greeting(info: &BootInfo, (source, hz): (clock::Source, u64)) {
         hz
     );
     console!(
-        "sekisho {}: booted by {protocol}, {} MiB of memory, clock {} MHz {source}",
+        "sekisho {} build {BuildId}: booted by {protocol}, {} MiB of memory, clock {} MHz {source}",
         env!("CARGO_PKG_VERSION"),
         info.memory_bytes().div_ceil(1 << 20),
         hz / 1_000_000

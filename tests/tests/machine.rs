@@ -52,6 +52,16 @@ fn a_missing_card_is_named_with_its_zone() {
 }
 
 #[test]
+fn the_console_begins_with_the_build() {
+    let kernel = fs::read(kernel::firewall()).expect("the kernel");
+    let build = sekisho_image::build_id(&kernel).expect("a build ID");
+    for kind in ALL_KINDS {
+        let begins = format!("sekisho {} build {build}: ", env!("CARGO_PKG_VERSION"));
+        expect_says(&stopped(&on(kind), 0), &begins);
+    }
+}
+
+#[test]
 fn a_card_too_many_is_named() {
     for kind in ALL_KINDS {
         let console = stopped(&on(kind), 3);

@@ -72,6 +72,8 @@ fn build(arguments: &Build) -> Result<ExitCode, Failure> {
         config: &config,
         words: &arguments.append,
     };
+    let build = sekisho_image::build_id(&kernel).map_err(Failure::Image)?;
+    println!("kernel: build {build}");
     let existing = if arguments.force {
         Existing::Replace
     } else {
