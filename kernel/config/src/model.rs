@@ -270,14 +270,65 @@ pub struct Route {
 /// Address translation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nat {
+    /// What the other settings and the timeouts default to.
+    pub preset: Preset,
     /// From which zone into which zone sources become the latter's own address.
     pub masquerade: Vec<Masquerade>,
-    /// RFC 4787 section 4.1.
-    pub mapping: Mapping,
-    /// RFC 4787 section 5.
-    pub filtering: Filtering,
-    /// Inside hosts reach forwards by the outside address (RFC 4787 section 6).
-    pub hairpin: bool,
+    /// What holds where no masquerade entry does: for hairpins from zones that are not masqueraded.
+    pub behavior: Behavior,
+    /// Flows to different peers may share an outside port (RFC 7857 section 3). Only where every
+    /// mapping and filtering is address- and port-dependent, for else an inbound packet would belong to two.
+    pub port_overlapping: bool,
+}
+
+/// A set of defaults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preset {
+    /// What RFC 4787, RFC 5382, RFC 5508 and RFC 7857 ask for.
+    #[default]
+    Rfc,
+    /// What Linux's netfilter does.
+    Linux,
+}
+
+impl Preset {
+    /// How this preset's NAT behaves.
+    #[must_use]
+    pub const fn behavior(self) -> Behavior {
+        match self {
+            Self::Rfc => Behavior {
+                mapping: Mapping::EndpointIndependent,
+                filtering: Filtering::AddressDependent,
+                port_preservation: true,
+                port_parity: false,
+                hairpin: true,
+            },
+            Self::Linux => Behavior {
+                mapping: Mapping::AddressAndPortDependent,
+                filtering: Filtering::AddressAndPortDependent,
+                port_preservation: true,
+                port_parity: false,
+                hairpin: false,
+            },
+        }
+    }
+
+    /// Its idle times; netfilter's are those of `net.netfilter.nf_conntrack_*_timeout*` as the kernel sets them.
+    #[must_use]
+    pub fn timeouts(self) -> Timeouts {
+        match self {
+            Self::Rfc => Timeouts::default(),
+            Self::Linux => Timeouts {
+                udp_unanswered: Duration::from_secs(30),
+                udp: Duration::from_secs(120),
+                tcp_opening: Duration::from_secs(120),
+                tcp_established: Duration::from_secs(5 * 24 * 3600),
+                tcp_closing: Duration::from_secs(120),
+                icmp: Duration::from_secs(30),
+                other: Duration::from_secs(600),
+            },
+        }
+    }
 }
 
 /// One masquerading direction.
@@ -287,13 +338,34 @@ pub struct Masquerade {
     pub from: ZoneId,
     /// The outside, whose own address becomes the source.
     pub to: ZoneId,
+    /// How mappings from there to here behave.
+    pub behavior: Behavior,
 }
 
-/// How outside ports are shared between an inside endpoint's peers.
+/// How a NAT behaves (RFC 4787 sections 4 to 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behavior {
+    /// RFC 4787 section 4.1.
+    pub mapping: Mapping,
+    /// RFC 4787 section 5.
+    pub filtering: Filtering,
+    /// A mapping gets the inside port if it is free; else each is random (RFC 6056).
+    pub port_preservation: bool,
+    /// Even ports get even ones and odd ports odd ones (RFC 4787 REQ-4).
+    pub port_parity: bool,
+    /// Inside hosts reach forwards and each other's mappings by the outside address (RFC 4787 section 6).
+    pub hairpin: bool,
+}
+
+/// How outside ports are shared between an inside endpoint's peers (RFC 4787 section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mapping {
     /// One outside port for an inside endpoint, whoever the peer is.
     EndpointIndependent,
+    /// One for each address that it sends to.
+    AddressDependent,
+    /// One for each address and port that it sends to ("symmetric").
+    AddressAndPortDependent,
 }
 
 /// Who outside may send to a mapping.
@@ -312,6 +384,8 @@ pub enum Filtering {
 pub struct Timeouts {
     /// UDP (RFC 4787 REQ-5: at least 2 min, 5 min by default).
     pub udp: Duration,
+    /// UDP that nobody has answered yet.
+    pub udp_unanswered: Duration,
     /// TCP before the handshake is done (RFC 7857 section 2.1).
     pub tcp_opening: Duration,
     /// TCP, established (RFC 5382 REQ-5: at least 2 h 4 min).
@@ -328,6 +402,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             udp: Duration::from_secs(300),
+            udp_unanswered: Duration::from_secs(300),
             tcp_opening: Duration::from_secs(240),
             tcp_established: Duration::from_secs(2 * 3600 + 240),
             tcp_closing: Duration::from_secs(240),

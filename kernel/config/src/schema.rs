@@ -68,13 +68,30 @@ pub const ROUTE: Schema = Schema {
 /// Address translation.
 pub const NAT: Schema = Schema {
     title: "[nat]",
-    keys: &["masquerade", "mapping", "filtering", "hairpin"],
+    keys: &[
+        "preset",
+        "masquerade",
+        "mapping",
+        "filtering",
+        "port_preservation",
+        "port_parity",
+        "port_overlapping",
+        "hairpin",
+    ],
 };
 
 /// One direction of masquerading.
 pub const MASQUERADE: Schema = Schema {
     title: "masquerade = [{ ... }]",
-    keys: &["from", "to"],
+    keys: &[
+        "from",
+        "to",
+        "mapping",
+        "filtering",
+        "port_preservation",
+        "port_parity",
+        "hairpin",
+    ],
 };
 
 /// Idle times.
@@ -82,6 +99,7 @@ pub const TIMEOUT: Schema = Schema {
     title: "[timeout]",
     keys: &[
         "udp",
+        "udp_unanswered",
         "tcp_opening",
         "tcp_established",
         "tcp_closing",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sekisho_config::model::{
-    Action, Addressing, Answer, Card, DnsOption, Filtering, Forward, Masquerade, Place, PortRange,
+    Action, Addressing, Answer, Card, DnsOption, Forward, Masquerade, Place, PortRange, Preset,
     RouterOption, Service, Zone, ZoneId,
 };
 use sekisho_config::{Config, TEMPLATE, check};
@@ -123,9 +123,9 @@ fn nat_masquerades_and_forwards_a_changed_port() {
     let inside_out = Masquerade {
         from: id(1),
         to: id(0),
+        behavior: Preset::Rfc.behavior(),
     };
     assert_eq!(config.nat.masquerade, [inside_out]);
-    assert_eq!(config.nat.filtering, Filtering::AddressDependent);
     assert_eq!(config.forwards[0].to_port, Some(22));
     let dhcp = config.zones[1].dhcp.as_ref().expect("guests have DHCP");
     assert_eq!(dhcp.lease, Duration::from_secs(7200));

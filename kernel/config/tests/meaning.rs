@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use sekisho_config::model::{
-    Answer, Card, DnsOption, Filtering, Limits, Mapping, Place, PortRange, RouterOption, Service,
-    Timeouts, ZoneId,
+    Answer, Behavior, Card, DnsOption, Filtering, Limits, Mapping, Nat, Place, PortRange, Preset,
+    RouterOption, Service, Timeouts, ZoneId,
 };
 use sekisho_config::{Checked, check};
 
@@ -75,9 +75,8 @@ fn a_file_of_zones_alone_lets_nothing_through_and_has_every_default() {
     let Checked { config, warnings } = FILE.checked();
     assert!(config.rules.is_empty() && config.forwards.is_empty() && config.routes.is_empty());
     assert!(config.nat.masquerade.is_empty());
-    assert_eq!(config.nat.mapping, Mapping::EndpointIndependent);
-    assert_eq!(config.nat.filtering, Filtering::AddressDependent);
-    assert!(config.nat.hairpin);
+    assert_eq!(config.nat.behavior, Preset::Rfc.behavior());
+    assert!(!config.nat.port_overlapping);
     assert_eq!(config.timeouts, Timeouts::default());
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.zones[0].mtu, 1500);
@@ -270,6 +269,89 @@ fn times_below_what_an_rfc_asks_for_get_a_warning() {
         .warnings()
         .is_empty()
     );
+}
+
+fn nat(lines: &str) -> Nat {
+    let tables = format!("[nat]\n{lines}");
+    File {
+        tables: &tables,
+        ..FILE
+    }
+    .checked()
+    .config
+    .nat
+}
+
+const ONE: &str = "masquerade = [{ from = \"dmz\", to = \"wan\" }]";
+
+#[test]
+fn a_masquerade_entry_takes_what_it_does_not_say_from_nat() {
+    let nat = nat("mapping = \"address-dependent\"\nport_parity = true\n\
+        masquerade = [{ from = \"dmz\", to = \"wan\", filtering = \"endpoint-independent\", hairpin = false }]");
+    let expected = Behavior {
+        mapping: Mapping::AddressDependent,
+        port_parity: true,
+        ..Preset::Rfc.behavior()
+    };
+    assert_eq!(nat.behavior, expected);
+    let entry = Behavior {
+        filtering: Filtering::EndpointIndependent,
+        hairpin: false,
+        ..expected
+    };
+    assert_eq!(nat.masquerade[0].behavior, entry);
+}
+
+#[test]
+fn the_linux_preset_is_netfilters_and_explicit_keys_override_it() {
+    let linux = nat(&format!("preset = \"linux\"\n{ONE}"));
+    assert_eq!(linux.preset, Preset::Linux);
+    let symmetric = Behavior {
+        mapping: Mapping::AddressAndPortDependent,
+        filtering: Filtering::AddressAndPortDependent,
+        port_preservation: true,
+        port_parity: false,
+        hairpin: false,
+    };
+    assert_eq!(
+        (linux.behavior, linux.masquerade[0].behavior),
+        (symmetric, symmetric)
+    );
+    assert!(linux.port_overlapping);
+    let alone = nat(&format!(
+        "preset = \"linux\"\nport_overlapping = false\n{ONE}"
+    ));
+    assert!(!alone.port_overlapping);
+    // Where another mapping or filtering makes sharing unsound, the preset does not insist on it.
+    let cone = nat(&format!(
+        "preset = \"linux\"\nmapping = \"endpoint-independent\"\nhairpin = true\n{ONE}"
+    ));
+    assert!(!cone.port_overlapping && cone.behavior.hairpin);
+    assert_eq!(cone.behavior.filtering, Filtering::AddressAndPortDependent);
+}
+
+#[test]
+fn idle_times_default_to_the_presets() {
+    let times = |tables| File { tables, ..FILE }.checked().config.timeouts;
+    let linux = times("[nat]\npreset = \"linux\"\n[timeout]\ntcp_established = \"3h\"");
+    let seconds = Duration::from_secs;
+    assert_eq!(
+        (linux.udp_unanswered, linux.udp),
+        (seconds(30), seconds(120))
+    );
+    assert_eq!(
+        (linux.tcp_opening, linux.tcp_closing),
+        (seconds(120), seconds(120))
+    );
+    assert_eq!((linux.icmp, linux.other), (seconds(30), seconds(600)));
+    assert_eq!(linux.tcp_established, seconds(10_800));
+    let default = times("[nat]\npreset = \"linux\"").tcp_established;
+    assert_eq!(default, seconds(432_000));
+    // One time for UDP is for all of it.
+    let one = times("[timeout]\nudp = \"3m\"");
+    assert_eq!((one.udp_unanswered, one.udp), (seconds(180), seconds(180)));
+    let two = times("[timeout]\nudp = \"3m\"\nudp_unanswered = \"2m\"");
+    assert_eq!((two.udp_unanswered, two.udp), (seconds(120), seconds(180)));
 }
 
 #[test]

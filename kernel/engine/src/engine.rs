@@ -35,6 +35,7 @@ use crate::holds::{Fate, Holds};
 use crate::icmp::{self, RateLimit};
 use crate::interface::{Interfaces, Link};
 use crate::key::{Endpoint, Side};
+use crate::nat::plan::Plan;
 use crate::neighbor::{Mac, Neighbors, Question};
 use crate::outbox::Outbox;
 use crate::output::{Notice, Output, Record};
@@ -43,7 +44,7 @@ use crate::parse::{ETHERNET, Parsed, parse};
 use crate::policy::{Generation, Policy};
 use crate::route::{NextHop, Route, Routes};
 use crate::verdict::{DropReason, Egress, HOLD_SLOTS, HoldSlot, Verdict};
-use crate::{Instant, MAX_ZONES, Tick, ZoneId};
+use crate::{Instant, Tick, ZoneId};
 
 /// What the kernel knows of a card before the engine starts.
 #[derive(Clone, Copy, Debug)]
@@ -77,37 +78,13 @@ pub struct Engine {
     /// Where each held frame came in.
     came_by: [Side; HOLD_SLOTS],
     outbox: Outbox,
-    nat: Translations,
+    nat: Plan,
     /// Why each held frame was given up.
     gave_up: [DropReason; HOLD_SLOTS],
     records: heapless::Deque<Record, RECORDS>,
     notices: heapless::Deque<Notice, NOTICES>,
     errors: RateLimit,
     counters: Counters,
-}
-
-/// Which zones' sources are translated, and whether inside hosts reach forwards by the outside address.
-#[derive(Clone, Copy, Debug)]
-struct Translations {
-    masquerade: [[bool; MAX_ZONES]; MAX_ZONES],
-    hairpin: bool,
-}
-
-impl Translations {
-    fn new(config: &Config) -> Self {
-        let mut masquerade = [[false; MAX_ZONES]; MAX_ZONES];
-        for rule in &config.nat.masquerade {
-            masquerade[rule.from.index()][rule.to.index()] = true;
-        }
-        Self {
-            masquerade,
-            hairpin: config.nat.hairpin,
-        }
-    }
-
-    const fn masquerades(&self, from: ZoneId, to: ZoneId) -> bool {
-        self.masquerade[from.index()][to.index()]
-    }
 }
 
 /// How many log records wait for the caller.
@@ -137,7 +114,7 @@ impl Engine {
             neighbors: Neighbors::new(secrets.neighbors),
             holds: Holds::default(),
             came_by: [Side::OWN; HOLD_SLOTS],
-            nat: Translations::new(config),
+            nat: Plan::new(config),
             gave_up: [DropReason::NeighborUnreachable; HOLD_SLOTS],
             records: heapless::Deque::new(),
             notices: heapless::Deque::new(),

@@ -4,8 +4,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use sekisho_config::model::{
-    Action, Addressing, Answer, Card, Config, Filtering, Limits, Mapping, Nat, Place, PortRange,
-    Rule, Service, Timeouts, Zone,
+    Action, Addressing, Answer, Card, Config, Limits, Nat, Place, PortRange, Preset, Rule, Service,
+    Timeouts, Zone,
 };
 use sekisho_engine::ZoneId;
 use sekisho_engine::flow::{Direction, Flow};
@@ -53,9 +53,9 @@ fn three_zones(rules: Vec<Rule>) -> Config {
         routes: vec![],
         nat: Nat {
             masquerade: vec![],
-            mapping: Mapping::EndpointIndependent,
-            filtering: Filtering::AddressDependent,
-            hairpin: true,
+            preset: Preset::Rfc,
+            behavior: Preset::Rfc.behavior(),
+            port_overlapping: false,
         },
         timeouts: Timeouts::default(),
         limits: Limits::default(),

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::fields::Fields;
 use crate::findings::{Fault, Findings};
-use crate::model::{Limits, Timeouts};
+use crate::model::{Limits, Preset, Timeouts};
 use crate::schema;
 use crate::value::duration;
 
@@ -20,15 +20,16 @@ const MOST_FLOWS: u32 = 16_777_216;
 const HIGHEST_RATE: u32 = 100_000;
 
 /// The times that an RFC asks for at least, as they are written and in seconds.
-const MINIMA: [(&str, &str, u64, &str); 3] = [
+const MINIMA: [(&str, &str, u64, &str); 4] = [
     ("udp", "2m", 120, "RFC 4787 REQ-5"),
+    ("udp_unanswered", "2m", 120, "RFC 4787 REQ-5"),
     ("tcp_established", "2h4m", 7_440, "RFC 5382 REQ-5"),
     ("icmp", "60s", 60, "RFC 5508 REQ-2"),
 ];
 
-/// Reads `[timeout]`.
-pub(crate) fn read_timeouts(root: &Fields, findings: &mut Findings) -> Timeouts {
-    let defaults = Timeouts::default();
+/// Reads `[timeout]`, over the defaults of a preset.
+pub(crate) fn read_timeouts(root: &Fields, preset: Preset, findings: &mut Findings) -> Timeouts {
+    let defaults = preset.timeouts();
     let Some(value) = root.value("timeout") else {
         return defaults;
     };
@@ -45,8 +46,15 @@ pub(crate) fn read_timeouts(root: &Fields, findings: &mut Findings) -> Timeouts 
         }
         time.value
     };
+    let udp = time("udp", defaults.udp);
+    // Who sets one time for UDP means all of it, unless the preset tells the two apart.
+    let unanswered = match preset {
+        Preset::Rfc => udp,
+        Preset::Linux => defaults.udp_unanswered,
+    };
     Timeouts {
-        udp: time("udp", defaults.udp),
+        udp,
+        udp_unanswered: time("udp_unanswered", unanswered),
         tcp_opening: time("tcp_opening", defaults.tcp_opening),
         tcp_established: time("tcp_established", defaults.tcp_established),
         tcp_closing: time("tcp_closing", defaults.tcp_closing),

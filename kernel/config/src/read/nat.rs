@@ -7,74 +7,126 @@ use alloc::vec::Vec;
 use crate::excerpt::quoted;
 use crate::fields::Fields;
 use crate::findings::{Fault, Findings};
-use crate::model::{Filtering, Mapping, Masquerade, Nat, ZoneId};
+use crate::model::{Behavior, Filtering, Mapping, Masquerade, Nat, Preset, ZoneId};
 use crate::names::Names;
 use crate::schema;
 use crate::suggest::nearest;
 use crate::syntax::Value;
 
+/// The words of `preset`.
+const PRESETS: [(&str, Preset); 2] = [("rfc", Preset::Rfc), ("linux", Preset::Linux)];
+
+/// The words of `mapping`.
+const MAPPINGS: [(&str, Mapping); 3] = [
+    ("endpoint-independent", Mapping::EndpointIndependent),
+    ("address-dependent", Mapping::AddressDependent),
+    (
+        "address-and-port-dependent",
+        Mapping::AddressAndPortDependent,
+    ),
+];
+
 /// The words of `filtering`.
-const FILTERINGS: [&str; 3] = [
-    "endpoint-independent",
-    "address-dependent",
-    "address-and-port-dependent",
+const FILTERINGS: [(&str, Filtering); 3] = [
+    ("endpoint-independent", Filtering::EndpointIndependent),
+    ("address-dependent", Filtering::AddressDependent),
+    (
+        "address-and-port-dependent",
+        Filtering::AddressAndPortDependent,
+    ),
 ];
 
 /// Reads `[nat]`; without it, nothing is translated but forwards.
 pub(crate) fn read(root: &Fields, names: &Names, findings: &mut Findings) -> Nat {
-    let defaults = Nat {
+    let mut nat = Nat {
+        preset: Preset::default(),
         masquerade: Vec::new(),
-        mapping: Mapping::EndpointIndependent,
-        filtering: Filtering::AddressDependent,
-        hairpin: true,
+        behavior: Preset::default().behavior(),
+        port_overlapping: false,
     };
     let Some(value) = root.value("nat") else {
-        return defaults;
+        return nat;
     };
     let title = String::from("[nat]");
     let Some(fields) = Fields::open_value(value, title, &schema::NAT, findings) else {
-        return defaults;
+        return nat;
     };
-    let mapping = fields.parsed("mapping", parse_mapping, findings);
-    let filtering = fields.parsed("filtering", parse_filtering, findings);
-    Nat {
-        masquerade: read_masquerade(&fields, names, findings),
-        mapping: mapping.map_or(defaults.mapping, |mapping| mapping.value),
-        filtering: filtering.map_or(defaults.filtering, |filtering| filtering.value),
-        hairpin: fields.boolean("hairpin", defaults.hairpin, findings),
+    let preset = fields.parsed("preset", |word| one_of("preset", word, &PRESETS), findings);
+    nat.preset = preset.map_or(nat.preset, |preset| preset.value);
+    nat.behavior = read_behavior(&fields, nat.preset.behavior(), findings);
+    nat.masquerade = read_masquerade(&fields, nat.behavior, names, findings);
+    nat.port_overlapping = read_overlapping(&fields, &nat, findings);
+    nat
+}
+
+/// The keys that `[nat]` and each masquerade entry have in common.
+fn read_behavior(fields: &Fields, default: Behavior, findings: &mut Findings) -> Behavior {
+    let mapping = fields.parsed(
+        "mapping",
+        |word| one_of("mapping", word, &MAPPINGS),
+        findings,
+    );
+    let filtering = fields.parsed(
+        "filtering",
+        |word| one_of("filtering", word, &FILTERINGS),
+        findings,
+    );
+    let mut switch = |key: &str, default| fields.boolean(key, default, findings);
+    Behavior {
+        mapping: mapping.map_or(default.mapping, |mapping| mapping.value),
+        filtering: filtering.map_or(default.filtering, |filtering| filtering.value),
+        port_preservation: switch("port_preservation", default.port_preservation),
+        port_parity: switch("port_parity", default.port_parity),
+        hairpin: switch("hairpin", default.hairpin),
     }
 }
 
-fn parse_mapping(text: &str) -> Result<Mapping, Fault> {
-    if text == "endpoint-independent" {
-        return Ok(Mapping::EndpointIndependent);
+fn one_of<T: Copy>(key: &str, word: &str, words: &[(&str, T)]) -> Result<T, Fault> {
+    if let Some((_, value)) = words.iter().find(|(known, _)| *known == word) {
+        return Ok(*value);
     }
-    Err(Fault::new(format!("there is no mapping {}", quoted(text)))
-        .help("\"endpoint-independent\" is the only one (RFC 4787 REQ-1)"))
-}
-
-fn parse_filtering(text: &str) -> Result<Filtering, Fault> {
-    match text {
-        "endpoint-independent" => Ok(Filtering::EndpointIndependent),
-        "address-dependent" => Ok(Filtering::AddressDependent),
-        "address-and-port-dependent" => Ok(Filtering::AddressAndPortDependent),
-        other => {
-            let fault = Fault::new(format!("there is no filtering {}", quoted(other)));
-            Err(match nearest(other, FILTERINGS) {
-                Some(known) => fault.help(format!("did you mean \"{known}\"?")),
-                None => fault.help(format!("it is one of {}", FILTERINGS.join(", "))),
-            })
+    let known = words.iter().map(|(known, _)| *known);
+    let fault = Fault::new(format!("there is no {key} {}", quoted(word)));
+    Err(match nearest(word, known.clone()) {
+        Some(known) => fault.help(format!("did you mean \"{known}\"?")),
+        None => {
+            let known: Vec<_> = known.collect();
+            fault.help(format!("it is one of {}", known.join(", ")))
         }
-    }
+    })
 }
 
-fn read_masquerade(fields: &Fields, names: &Names, findings: &mut Findings) -> Vec<Masquerade> {
+/// Ports may only be shared where nothing comes in but by a flow, which knows its peer.
+fn read_overlapping(fields: &Fields, nat: &Nat, findings: &mut Findings) -> bool {
+    let entries = nat.masquerade.iter().map(|entry| entry.behavior);
+    let is_sound = entries.chain([nat.behavior]).all(|behavior| {
+        behavior.mapping == Mapping::AddressAndPortDependent
+            && behavior.filtering == Filtering::AddressAndPortDependent
+    });
+    let default = nat.preset == Preset::Linux && is_sound;
+    let overlapping = fields.boolean("port_overlapping", default, findings);
+    if overlapping && !is_sound {
+        let fault = Fault::new("ports cannot be shared with this mapping and filtering").help(
+            "`port_overlapping` needs both to be \"address-and-port-dependent\", in every masquerade entry too",
+        );
+        findings.error(fields.key_at("port_overlapping"), fault);
+    }
+    overlapping
+}
+
+fn read_masquerade(
+    fields: &Fields,
+    default: Behavior,
+    names: &Names,
+    findings: &mut Findings,
+) -> Vec<Masquerade> {
     let mut directions: Vec<Masquerade> = Vec::new();
     for value in fields.list("masquerade", findings) {
-        let Some(direction) = read_direction(value, names, findings) else {
+        let Some(direction) = read_direction(value, default, names, findings) else {
             continue;
         };
-        if directions.contains(&direction) {
+        let is_same = |other: &Masquerade| (other.from, other.to) == (direction.from, direction.to);
+        if directions.iter().any(is_same) {
             let fault = Fault::new("this direction is masqueraded already");
             findings.error(value.at(), fault.help("leave one of them out"));
             continue;
@@ -84,11 +136,17 @@ fn read_masquerade(fields: &Fields, names: &Names, findings: &mut Findings) -> V
     directions
 }
 
-fn read_direction(value: Value, names: &Names, findings: &mut Findings) -> Option<Masquerade> {
+fn read_direction(
+    value: Value,
+    default: Behavior,
+    names: &Names,
+    findings: &mut Findings,
+) -> Option<Masquerade> {
     let title = String::from("a masquerade entry");
     let fields = Fields::open_value(value, title, &schema::MASQUERADE, findings)?;
     let from = read_zone(&fields, "from", names, findings);
     let to = read_zone(&fields, "to", names, findings);
+    let behavior = read_behavior(&fields, default, findings);
     let (from, to) = (from?, to?);
     if from == to {
         let fault = Fault::new("a zone cannot be masqueraded into itself")
@@ -96,7 +154,7 @@ fn read_direction(value: Value, names: &Names, findings: &mut Findings) -> Optio
         findings.error(value.at(), fault);
         return None;
     }
-    Some(Masquerade { from, to })
+    Some(Masquerade { from, to, behavior })
 }
 
 fn read_zone(fields: &Fields, key: &str, names: &Names, findings: &mut Findings) -> Option<ZoneId> {

@@ -1,13 +1,16 @@
 //! How a flow begins: limits, room, lease, and only then the table.
 
+use sekisho_config::model::{Behavior, Filtering};
+
 use crate::ZoneId;
 use crate::address::Address;
-use crate::conntrack::Conntrack;
 use crate::conntrack::state::State;
 use crate::conntrack::tcp;
+use crate::conntrack::{Conntrack, Overlapping};
 use crate::flow::{Flow, FlowId};
 use crate::key::{Endpoint, FlowKey, Protocol, Side};
-use crate::mapping::MappingId;
+use crate::mapping::{MappingId, Peers};
+use crate::nat::choice::Choice;
 use crate::nat::mappings::{Inside, has_leases};
 use crate::nat::permits::Permit;
 use crate::packet::{Content, Packet};
@@ -35,6 +38,18 @@ pub struct NewFlow {
     pub generation: Generation,
 }
 
+impl NewFlow {
+    /// The key of its answers, which go to `outside`.
+    const fn reply(&self, outside: Endpoint) -> FlowKey {
+        FlowKey {
+            src: self.destination,
+            dst: outside,
+            protocol: self.original.protocol,
+            side: self.egress,
+        }
+    }
+}
+
 /// What becomes of a new flow's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -46,6 +61,8 @@ pub enum Source {
         owner: ZoneId,
         /// Our address there.
         address: Address,
+        /// How that NAT behaves.
+        behavior: Behavior,
     },
 }
 
@@ -110,19 +127,71 @@ impl Conntrack {
                 outside: Endpoint { address, port: 0 },
                 mapping: None,
             }),
-            Source::Masquerade { owner, address } => {
-                let inside = Inside {
-                    protocol,
-                    side: new.original.side,
-                    endpoint: new.original.src,
-                };
-                let id = self.mappings.obtain(&inside, owner, address, random)?;
-                let mapping = self.mappings.get(id).ok_or(DropReason::NatPortsExhausted)?;
-                Ok(Translation {
-                    outside: mapping.outside,
-                    mapping: Some(id),
-                })
-            }
+            Source::Masquerade {
+                owner,
+                address,
+                behavior,
+            } => match self.overlapping {
+                Overlapping::Never => self.map(new, (owner, address), &behavior, random),
+                Overlapping::ByPeer => self.share(new, (owner, address), &behavior, random),
+            },
+        }
+    }
+
+    /// The outside endpoint of a mapping, which leases its port.
+    fn map(
+        &mut self,
+        new: &NewFlow,
+        (owner, address): (ZoneId, Address),
+        behavior: &Behavior,
+        random: u64,
+    ) -> Result<Translation, DropReason> {
+        let inside = Inside {
+            protocol: new.original.protocol,
+            side: new.original.side,
+            endpoint: new.original.src,
+            peers: Peers::with(new.original.dst, behavior.mapping),
+        };
+        let id = self
+            .mappings
+            .obtain(&inside, owner, address, behavior, random)?;
+        let mapping = self.mappings.get(id).ok_or(DropReason::NatPortsExhausted)?;
+        Ok(Translation {
+            outside: mapping.outside,
+            mapping: Some(id),
+        })
+    }
+
+    /// An outside endpoint that no flow with the same peer has: answers tell such flows apart by their peer.
+    ///
+    /// ```text
+    /// 10.99.0.2:40000 ─▶ 198.51.100.7:53     192.0.2.1:40000 ─▶ 198.51.100.7:53
+    /// 10.99.0.3:40000 ─▶ 203.0.113.9:53      192.0.2.1:40000 ─▶ 203.0.113.9:53
+    /// ```
+    fn share(
+        &self,
+        new: &NewFlow,
+        (owner, address): (ZoneId, Address),
+        behavior: &Behavior,
+        random: u64,
+    ) -> Result<Translation, DropReason> {
+        let protocol = new.original.protocol;
+        let is_own = new.original.side == Side::OWN;
+        let choice = Choice::new(protocol, new.original.src.port, behavior);
+        let mut outside = choice
+            .candidates(random)
+            .map(|port| Endpoint { address, port });
+        let is_free = |outside: &Endpoint| {
+            // Our own services are whom reserved ports are for.
+            (is_own || !self.mappings.is_reserved(protocol, owner, outside.port))
+                && self.table.is_vacant(&new.reply(*outside))
+        };
+        match outside.find(is_free) {
+            Some(outside) => Ok(Translation {
+                outside,
+                mapping: None,
+            }),
+            None => Err(DropReason::NatPortsExhausted),
         }
     }
 
@@ -145,12 +214,7 @@ impl Conntrack {
         packet: &Packet,
         tick: Tick,
     ) -> Result<FlowId, DropReason> {
-        let reply = FlowKey {
-            src: new.destination,
-            dst: translation.outside,
-            protocol: new.original.protocol,
-            side: new.egress,
-        };
+        let reply = new.reply(translation.outside);
         let mut flow = Flow::new(new.original, reply, new.generation, translation.mapping);
         flow.touch(Stamp::of(tick.now));
         if let Content::Tcp(segment) = &packet.content {
@@ -176,10 +240,13 @@ impl Conntrack {
     fn permit(&mut self, new: &NewFlow, mapping: MappingId) -> Permit {
         match new.source {
             Source::Keep => Permit::None,
-            Source::Masquerade { .. } => {
-                let peer = new.original.dst.address;
-                self.permits.grant(mapping, peer)
-            }
+            Source::Masquerade { behavior, .. } => match behavior.filtering {
+                Filtering::AddressDependent => {
+                    let peer = new.original.dst.address;
+                    self.permits.grant(mapping, peer)
+                }
+                Filtering::EndpointIndependent | Filtering::AddressAndPortDependent => Permit::None,
+            },
         }
     }
 }

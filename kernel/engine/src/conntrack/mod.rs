@@ -53,7 +53,16 @@ pub struct Conntrack {
     permits: Permits,
     sources: Sources,
     forwards: Forwards,
-    filtering: Filtering,
+    overlapping: Overlapping,
+}
+
+/// Whether flows to different peers may share an outside port (RFC 7857 section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Overlapping {
+    /// A port is one mapping's.
+    Never,
+    /// A port is a flow's, together with its peer. There are no mappings and no leases.
+    ByPeer,
 }
 
 /// What a packet from outside finds at one of our own addresses.
@@ -84,7 +93,10 @@ impl Conntrack {
             permits: Permits::new(sizing.permits(), hasher),
             sources: Sources::new(sizing.flows(), each, hasher),
             forwards: Forwards::new(config),
-            filtering: config.nat.filtering,
+            overlapping: match config.nat.port_overlapping {
+                true => Overlapping::ByPeer,
+                false => Overlapping::Never,
+            },
         }
     }
 
@@ -219,7 +231,7 @@ impl Conntrack {
             true => key.src.address,
             false => key.dst.address,
         };
-        let admitted = match self.filtering {
+        let admitted = match mapping.filtering {
             Filtering::EndpointIndependent => true,
             Filtering::AddressDependent => self.permits.admits(id, peer),
             // Whoever is admitted already has a flow.
@@ -345,5 +357,7 @@ impl Conntrack {
     }
 }
 
+#[cfg(test)]
+mod kinds_tests;
 #[cfg(test)]
 mod tests;

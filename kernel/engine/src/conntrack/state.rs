@@ -85,7 +85,8 @@ impl Life {
             Self::TcpOpening => timeouts.tcp_opening,
             Self::TcpClosing => timeouts.tcp_closing,
             Self::TcpEstablished => timeouts.tcp_established,
-            Self::UdpUnanswered | Self::Udp => timeouts.udp,
+            Self::UdpUnanswered => timeouts.udp_unanswered,
+            Self::Udp => timeouts.udp,
             Self::IcmpUnanswered | Self::Icmp => timeouts.icmp,
             Self::OtherUnanswered | Self::Other => timeouts.other,
         }

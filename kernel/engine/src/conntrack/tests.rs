@@ -8,34 +8,35 @@ use core::net::Ipv4Addr;
 use std::string::String;
 
 use sekisho_config::model::{
-    Addressing, Answer, Card, Forward, Limits, Mapping as MappingKind, Nat, PortRange, Service,
-    Timeouts, Zone,
+    Addressing, Answer, Behavior, Card, Forward, Limits, Nat, PortRange, Preset, Service, Timeouts,
+    Zone,
 };
 
+use super::kinds_tests::kinds;
 use super::*;
 use crate::key::Endpoint;
 use crate::packet::{Flags, Fragment};
 use crate::time::Tick;
 
-const OUR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-const HOST: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 2);
-const SERVER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 80);
-const PEER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
-const STRANGER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
+pub(super) const OUR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+pub(super) const HOST: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 2);
+pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 80);
+pub(super) const PEER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
+pub(super) const STRANGER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
 
-fn zone_id(index: usize) -> ZoneId {
+pub(super) fn zone_id(index: usize) -> ZoneId {
     ZoneId::new(index).expect("below eight")
 }
 
-fn wan() -> Side {
+pub(super) fn wan() -> Side {
     Side::zone(zone_id(0))
 }
 
-fn dmz() -> Side {
+pub(super) fn dmz() -> Side {
     Side::zone(zone_id(1))
 }
 
-fn zone(slot: u8) -> Zone {
+pub(super) fn zone(slot: u8) -> Zone {
     Zone {
         name: String::from("z"),
         card: Card::Slot(slot),
@@ -47,11 +48,11 @@ fn zone(slot: u8) -> Zone {
     }
 }
 
-fn ports(first: u16, last: u16) -> PortRange {
+pub(super) fn ports(first: u16, last: u16) -> PortRange {
     PortRange { first, last }
 }
 
-fn forward(service: Vec<Service>, to_port: Option<u16>) -> Forward {
+pub(super) fn forward(service: Vec<Service>, to_port: Option<u16>) -> Forward {
     Forward {
         name: String::from("f"),
         from: zone_id(0),
@@ -64,28 +65,28 @@ fn forward(service: Vec<Service>, to_port: Option<u16>) -> Forward {
     }
 }
 
-fn config() -> Config {
+pub(super) fn config() -> Config {
     Config {
         zones: vec![zone(0), zone(1), zone(2)],
         rules: vec![],
         forwards: vec![forward(vec![Service::Tcp(ports(80, 80))], None)],
         routes: vec![],
         nat: Nat {
+            preset: Preset::Rfc,
             masquerade: vec![],
-            mapping: MappingKind::EndpointIndependent,
-            filtering: Filtering::AddressDependent,
-            hairpin: true,
+            behavior: Preset::Rfc.behavior(),
+            port_overlapping: false,
         },
         timeouts: Timeouts::default(),
         limits: Limits::default(),
     }
 }
 
-fn conntrack(config: &Config, flows: usize) -> Conntrack {
+pub(super) fn conntrack(config: &Config, flows: usize) -> Conntrack {
     Conntrack::new(config, Sizing::for_flows(flows), [1, 2])
 }
 
-fn tick(seconds: u64) -> Tick {
+pub(super) fn tick(seconds: u64) -> Tick {
     let random = seconds.wrapping_add(99).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     Tick {
         now: Instant::from_micros(seconds * 1_000_000),
@@ -93,7 +94,7 @@ fn tick(seconds: u64) -> Tick {
     }
 }
 
-fn packet(key: FlowKey, content: Content) -> Packet {
+pub(super) fn packet(key: FlowKey, content: Content) -> Packet {
     Packet {
         key,
         network: 14,
@@ -110,7 +111,7 @@ fn packet(key: FlowKey, content: Content) -> Packet {
     }
 }
 
-fn udp_key(side: Side, src: (Ipv4Addr, u16), dst: (Ipv4Addr, u16)) -> FlowKey {
+pub(super) fn udp_key(side: Side, src: (Ipv4Addr, u16), dst: (Ipv4Addr, u16)) -> FlowKey {
     FlowKey {
         src: Endpoint::new(src.0, src.1),
         dst: Endpoint::new(dst.0, dst.1),
@@ -119,7 +120,7 @@ fn udp_key(side: Side, src: (Ipv4Addr, u16), dst: (Ipv4Addr, u16)) -> FlowKey {
     }
 }
 
-fn tcp(key: FlowKey, flags: Flags, seq: u32, ack: u32) -> Packet {
+pub(super) fn tcp(key: FlowKey, flags: Flags, seq: u32, ack: u32) -> Packet {
     let key = FlowKey {
         protocol: Protocol::TCP,
         ..key
@@ -138,7 +139,12 @@ fn tcp(key: FlowKey, flags: Flags, seq: u32, ack: u32) -> Packet {
 const SYN_ACK: Flags = Flags(Flags::SYN.0 | Flags::ACK.0);
 
 /// A new flow outward, its source translated.
-fn outward(key: FlowKey) -> NewFlow {
+pub(super) fn outward(key: FlowKey) -> NewFlow {
+    outward_as(key, Preset::Rfc.behavior())
+}
+
+/// The same by another kind of NAT.
+pub(super) fn outward_as(key: FlowKey, behavior: Behavior) -> NewFlow {
     NewFlow {
         original: key,
         destination: key.dst,
@@ -146,6 +152,7 @@ fn outward(key: FlowKey) -> NewFlow {
         source: Source::Masquerade {
             owner: zone_id(0),
             address: OUR.into(),
+            behavior,
         },
         generation: Generation::default(),
     }
@@ -172,7 +179,7 @@ fn udp_out(
     conntrack.admit(&outward(key), &packet(key, Content::Udp), tick(at))
 }
 
-fn outside_port(conntrack: &Conntrack, id: FlowId) -> u16 {
+pub(super) fn outside_port(conntrack: &Conntrack, id: FlowId) -> u16 {
     conntrack.flow(id).key(Direction::Reply).dst.port
 }
 
@@ -181,7 +188,7 @@ fn expire_all(conntrack: &mut Conntrack, seconds: u64) {
 }
 
 #[track_caller]
-fn assert_nothing_left(conntrack: &Conntrack) {
+pub(super) fn assert_nothing_left(conntrack: &Conntrack) {
     assert_eq!(conntrack.flows(), 0);
     assert_eq!(conntrack.mappings(), 0);
     assert_eq!(conntrack.leases(), 0);
@@ -247,25 +254,6 @@ fn rfc4787_req8_a_peer_address_that_was_sent_to_may_send_from_any_port() {
     assert_eq!(conntrack.inbound(wan(), &from_stranger), Inbound::Filtered);
     let elsewhere = udp_key(wan(), (PEER, 53), (OUR, 40_001));
     assert_eq!(conntrack.inbound(wan(), &elsewhere), Inbound::Unmapped);
-}
-
-#[test]
-fn rfc4787_req8_filtering_is_selectable() {
-    for (filtering, stranger, peer) in [
-        (Filtering::EndpointIndependent, true, true),
-        (Filtering::AddressDependent, false, true),
-        (Filtering::AddressAndPortDependent, false, false),
-    ] {
-        let mut config = config();
-        config.nat.filtering = filtering;
-        let mut conntrack = conntrack(&config, 16);
-        udp_out(&mut conntrack, (HOST, 40_000), (PEER, 53), 0).expect("room");
-        let admits = |from| {
-            let key = udp_key(wan(), (from, 7777), (OUR, 40_000));
-            matches!(conntrack.inbound(wan(), &key), Inbound::Admitted(_))
-        };
-        assert_eq!((admits(STRANGER), admits(PEER)), (stranger, peer));
-    }
 }
 
 #[test]
@@ -759,8 +747,14 @@ fn rules_see_the_inside_address_of_an_invited_flow() {
 /// Random events and jumps of time; afterwards everything must be as at the start.
 #[test]
 fn whatever_happens_every_flow_lease_and_permit_comes_back() {
-    for seed in 0..24u64 {
-        let mut conntrack = conntrack(&config(), 64);
+    for seed in 0..48u64 {
+        // Every kind of NAT has its seeds.
+        let kinds: Vec<Behavior> = kinds().collect();
+        let behavior = kinds[seed as usize % kinds.len()];
+        let mut config = config();
+        config.nat.port_overlapping = seed % 4 == 3;
+        let overlapping = config.nat.port_overlapping;
+        let mut conntrack = conntrack(&config, 64);
         let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         let mut seconds = 0;
         for _ in 0..4_000 {
@@ -804,11 +798,12 @@ fn whatever_happens_every_flow_lease_and_permit_comes_back() {
                 _ => {
                     let packet = packet(key, Content::Udp);
                     if conntrack.lookup(&packet).is_none() {
-                        let _ = conntrack.admit(&outward(key), &packet, tick(seconds));
+                        let _ = conntrack.admit(&outward_as(key, behavior), &packet, tick(seconds));
                     }
                 }
             }
             assert!(conntrack.mappings() <= conntrack.flows());
+            assert!(!overlapping || conntrack.mappings() == 0);
             assert_eq!(conntrack.mappings(), conntrack.leases() as usize);
         }
         expire_all(&mut conntrack, seconds + 1_000_000);

@@ -149,10 +149,11 @@ impl Engine {
             .and_then(Interface::own)
             .ok_or(DropReason::EgressDown)?;
         let source = match key.side.as_zone() {
-            Some(from) if !self.nat.masquerades(from, hop.zone) => Source::Keep,
+            Some(from) if self.nat.masquerade(from, hop.zone).is_none() => Source::Keep,
             Some(_) | None => Source::Masquerade {
                 owner: hop.zone,
                 address: own.into(),
+                behavior: self.nat.behavior(key.side, hop.zone),
             },
         };
         Ok(Way {
@@ -184,12 +185,14 @@ impl Engine {
             .as_v4()
             .and_then(|dst| self.routes.lookup(dst));
         let egress = hop.ok_or(DropReason::NoRoute)?.zone;
+        let behavior = self.nat.behavior(key.side, owner);
         let source = if key.side == outside {
             Source::Keep
-        } else if self.nat.hairpin {
+        } else if behavior.hairpin {
             Source::Masquerade {
                 owner,
                 address: key.dst.address,
+                behavior,
             }
         } else {
             return Err(DropReason::HairpinOff);

@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 use sekisho_config::Config;
-use sekisho_config::model::{PortRange, Service};
+use sekisho_config::model::{Behavior, PortRange, Service};
 
 use crate::ZoneId;
 use crate::address::Address;
@@ -13,7 +13,8 @@ use crate::hash::Hasher;
 use crate::index::Index;
 use crate::key::{Endpoint, Protocol, Side};
 use crate::limits::Sources;
-use crate::mapping::{Mapping, MappingId};
+use crate::mapping::{Mapping, MappingId, Peers};
+use crate::nat::choice::Choice;
 use crate::nat::ports::Ports;
 use crate::verdict::DropReason;
 
@@ -39,6 +40,8 @@ pub struct Inside {
     pub side: Side,
     /// The host's own address and port.
     pub endpoint: Endpoint,
+    /// For which of its peers.
+    pub peers: Peers,
 }
 
 /// All mappings of all outside addresses.
@@ -138,6 +141,7 @@ impl Mappings {
         inside: &Inside,
         owner: ZoneId,
         address: Address,
+        behavior: &Behavior,
         random: u64,
     ) -> Result<MappingId, DropReason> {
         if let Some(id) = self.by_inside(inside, owner, address) {
@@ -149,16 +153,25 @@ impl Mappings {
         if !self.hosts.may_open(inside.endpoint.address, inside.side) {
             return Err(DropReason::SourceLimit);
         }
-        let port = self.lease(inside, owner, random)?;
+        let port = self.lease(inside, owner, behavior, random)?;
         let mapping = Mapping {
             protocol: inside.protocol,
             inside_side: inside.side,
             inside: inside.endpoint,
             outside_side: Side::zone(owner),
             outside: Endpoint { address, port },
+            peers: self.peers_hash(inside.peers),
+            filtering: behavior.filtering,
             flows: 0,
         };
         Ok(self.enter(mapping))
+    }
+
+    /// Whether a port of zone `owner`'s address is kept for a forward or a service of ours.
+    #[must_use]
+    pub fn is_reserved(&self, protocol: Protocol, owner: ZoneId, port: u16) -> bool {
+        self.pool(protocol, owner)
+            .is_none_or(|pool| pool.is_reserved(port))
     }
 
     /// One more flow uses the mapping.
@@ -181,17 +194,12 @@ impl Mappings {
         let Some(&mapping) = self.get(id).filter(|mapping| mapping.flows == 0) else {
             return;
         };
-        let inside = Inside {
-            protocol: mapping.protocol,
-            side: mapping.inside_side,
-            endpoint: mapping.inside,
-        };
-        if let Some(owner) = mapping.outside_side.as_zone() {
-            let hash = self.inside_hash(&inside, owner);
-            self.by_inside.remove(hash, id.0);
-            if let Some(pool) = self.pool(mapping.protocol, owner) {
-                pool.release(mapping.outside.port);
-            }
+        let hash = self.inside_hash(&mapping);
+        self.by_inside.remove(hash, id.0);
+        if let Some(owner) = mapping.outside_side.as_zone()
+            && let Some(pool) = self.pool_mut(mapping.protocol, owner)
+        {
+            pool.release(mapping.outside.port);
         }
         let hash = self.outside_hash(mapping.protocol, &mapping.outside);
         self.by_outside.remove(hash, id.0);
@@ -203,12 +211,15 @@ impl Mappings {
     }
 
     fn by_inside(&self, inside: &Inside, owner: ZoneId, address: Address) -> Option<MappingId> {
-        let hash = self.inside_hash(inside, owner);
+        let peers = self.peers_hash(inside.peers);
+        let place = (inside.protocol, inside.side, Side::zone(owner));
+        let hash = self.place_hash(place, &inside.endpoint, peers);
         let found = self.by_inside.find(hash, |index| {
             self.get(MappingId(index)).is_some_and(|m| {
                 m.protocol == inside.protocol
                     && m.inside_side == inside.side
                     && m.inside == inside.endpoint
+                    && m.peers == peers
                     && m.outside_side == Side::zone(owner)
                     && m.outside.address == address
             })
@@ -216,25 +227,26 @@ impl Mappings {
         found.map(MappingId)
     }
 
-    fn lease(&mut self, inside: &Inside, owner: ZoneId, random: u64) -> Result<u16, DropReason> {
+    fn lease(
+        &mut self,
+        inside: &Inside,
+        owner: ZoneId,
+        behavior: &Behavior,
+        random: u64,
+    ) -> Result<u16, DropReason> {
         let (protocol, wanted) = (inside.protocol, inside.endpoint.port);
         let pool = self
-            .pool(protocol, owner)
+            .pool_mut(protocol, owner)
             .ok_or(DropReason::NatPortsExhausted)?;
         // The box's own services are whom the port is reserved for.
         if inside.side == Side::OWN && pool.is_reserved(wanted) {
             return Ok(wanted);
         }
-        pool.lease(protocol, wanted, random)
+        pool.lease(Choice::new(protocol, wanted, behavior), random)
             .ok_or(DropReason::NatPortsExhausted)
     }
 
     fn enter(&mut self, mapping: Mapping) -> MappingId {
-        let inside = Inside {
-            protocol: mapping.protocol,
-            side: mapping.inside_side,
-            endpoint: mapping.inside,
-        };
         let index = match self.free {
             Some(index) => {
                 let slot = &mut self.slots[index as usize];
@@ -254,27 +266,46 @@ impl Mappings {
             .opened(mapping.inside.address, mapping.inside_side);
         let outside = self.outside_hash(mapping.protocol, &mapping.outside);
         let mut entered = self.by_outside.insert(outside, index);
-        if let Some(owner) = mapping.outside_side.as_zone() {
-            let inside = self.inside_hash(&inside, owner);
-            entered &= self.by_inside.insert(inside, index);
-        }
+        let inside = self.inside_hash(&mapping);
+        entered &= self.by_inside.insert(inside, index);
         debug_assert!(entered, "the indexes have room for every mapping");
         MappingId(index)
     }
 
-    fn pool(&mut self, protocol: Protocol, owner: ZoneId) -> Option<&mut Ports> {
+    fn pool(&self, protocol: Protocol, owner: ZoneId) -> Option<&Ports> {
+        let which = LEASED.iter().position(|leased| *leased == protocol)?;
+        self.ports.get(owner.index())?.get(which)
+    }
+
+    fn pool_mut(&mut self, protocol: Protocol, owner: ZoneId) -> Option<&mut Ports> {
         let which = LEASED.iter().position(|leased| *leased == protocol)?;
         self.ports.get_mut(owner.index())?.get_mut(which)
     }
 
-    fn inside_hash(&self, inside: &Inside, owner: ZoneId) -> u64 {
-        let space = [
-            inside.protocol.0,
-            inside.side.raw(),
-            Side::zone(owner).raw(),
-            0,
-        ];
-        self.hasher.endpoint(&inside.endpoint, space)
+    fn inside_hash(&self, mapping: &Mapping) -> u64 {
+        let place = (mapping.protocol, mapping.inside_side, mapping.outside_side);
+        self.place_hash(place, &mapping.inside, mapping.peers)
+    }
+
+    fn place_hash(
+        &self,
+        (protocol, side, outside): (Protocol, Side, Side),
+        inside: &Endpoint,
+        peers: u32,
+    ) -> u64 {
+        let space = [protocol.0, side.raw(), outside.raw(), 0];
+        // Both are keyed; the factor (2^64 over the golden ratio) spreads the 32 bits over all 64.
+        self.hasher.endpoint(inside, space) ^ u64::from(peers).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+
+    fn peers_hash(&self, peers: Peers) -> u32 {
+        let (peer, kind) = match peers {
+            Peers::All => return 0,
+            Peers::Host(address) => (Endpoint { address, port: 0 }, 2),
+            Peers::One(peer) => (peer, 3),
+        };
+        // 0 is all peers'.
+        self.hasher.endpoint(&peer, [0, 0, 0, kind]) as u32 | 1
     }
 
     fn outside_hash(&self, protocol: Protocol, outside: &Endpoint) -> u64 {

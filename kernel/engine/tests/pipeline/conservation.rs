@@ -10,7 +10,7 @@ use proptest::sample::Index;
 
 use sekisho_engine::DropReason;
 
-use crate::support::random::{Story, steps};
+use crate::support::random::{KINDS, Story, steps};
 use crate::support::world::End;
 
 /// Compares the counters with the verdicts, and lets everything run out.
@@ -34,7 +34,8 @@ fn finish(mut story: Story) {
         );
     }
 
-    story.world.pass_time(Duration::from_secs(3 * 3600));
+    // The longest idle time of all kinds is five days.
+    story.world.pass_time(Duration::from_secs(6 * 24 * 3600));
     assert_eq!(story.world.engine.counters().held(), 0);
     let conntrack = story.world.engine.conntrack();
     let left = (conntrack.flows(), conntrack.mappings(), conntrack.leases());
@@ -75,8 +76,11 @@ proptest! {
     })]
 
     #[test]
-    fn well_formed_traffic_is_conserved_and_leaves_well_formed(steps in steps(150)) {
-        let mut story = Story::new();
+    fn well_formed_traffic_is_conserved_and_leaves_well_formed(
+        kind in prop::sample::select(KINDS.to_vec()),
+        steps in steps(150)
+    ) {
+        let mut story = Story::new(kind);
         for step in &steps {
             story.take(step, &mut |_| {});
         }
@@ -85,9 +89,10 @@ proptest! {
 
     #[test]
     fn distorted_traffic_is_conserved_and_shows_nothing_of_the_inside(
+        kind in prop::sample::select(KINDS.to_vec()),
         steps in prop::collection::vec((steps(6), distortion()), 1..40)
     ) {
-        let mut story = Story::new();
+        let mut story = Story::new(kind);
         story.world.wrong_checksums = true;
         story.world.made_up_cards = true;
         for (steps, distortion) in &steps {

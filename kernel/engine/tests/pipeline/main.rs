@@ -11,6 +11,7 @@ mod forwarding;
 mod fragments;
 mod icmp_errors;
 mod nat;
+mod nat_kinds;
 mod offload;
 mod own;
 mod support;

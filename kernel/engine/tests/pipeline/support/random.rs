@@ -63,7 +63,16 @@ const RULES: [&str; 3] = [
     "",
 ];
 
-fn text(rules: &str) -> String {
+/// Kinds of NAT; some of them are nobody's choice, but all must hold.
+pub const KINDS: [&str; 5] = [
+    "",
+    "preset = \"linux\"",
+    "preset = \"linux\"\nport_overlapping = false\nhairpin = true",
+    "mapping = \"address-dependent\"\nport_parity = true",
+    "port_preservation = false\nfiltering = \"endpoint-independent\"",
+];
+
+fn text(rules: &str, kind: &str) -> String {
     let top = format!(
         r#"{rules}
         forward = [
@@ -71,12 +80,15 @@ fn text(rules: &str) -> String {
             {{ name = "www", from = "wan", service = "tcp/80", to = "10.98.0.3" }},
         ]"#
     );
-    let more = r#"[nat]
-        masquerade = [{ from = "dmz", to = "wan" }, { from = "lan", to = "wan" }]
+    let more = format!(
+        r#"[nat]
+        masquerade = [{{ from = "dmz", to = "wan" }}, {{ from = "lan", to = "wan" }}]
+        {kind}
         [limits]
         flows = 64
-        icmp_errors_per_second = 20"#;
-    three_zones(&top, more).replace(
+        icmp_errors_per_second = 20"#
+    );
+    three_zones(&top, &more).replace(
         "10.98.0.1/24\"",
         "10.98.0.1/24\"\nmtu = 600\nanswer = [\"echo\", \"errors\", \"refuse\"]",
     )
@@ -163,6 +175,7 @@ pub fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
 /// A world, and what went in and came out of it so far.
 pub struct Story {
     pub world: World,
+    kind: &'static str,
     bursts: bool,
     entered: Vec<(ZoneId, Ip)>,
     left: Vec<(ZoneId, Ip)>,
@@ -243,9 +256,11 @@ fn answer_to(packet: &Ip) -> Option<Ip> {
 }
 
 impl Story {
-    pub fn new() -> Self {
+    /// At the start, behind one of [`KINDS`].
+    pub fn new(kind: &'static str) -> Self {
         Self {
-            world: World::new(&text(RULES[0])),
+            world: World::new(&text(RULES[0], kind)),
+            kind,
             bursts: false,
             entered: Vec::new(),
             left: Vec::new(),
@@ -345,7 +360,7 @@ impl Story {
                 self.world.engine.set_address(wan(), address, gateway);
             }
             Step::Rules(which) => {
-                let rules = config(&text(rules_of(which)));
+                let rules = config(&text(rules_of(which), self.kind));
                 self.world.engine.replace_policy(&rules);
             }
             Step::Own(to, port) => {
