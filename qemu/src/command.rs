@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::QEMU;
+use crate::disk::Firmware;
 use crate::machine::{Boot, ConfigSource, Kind, Machine};
-use crate::network::{self, Interface, Nic, Offloads, mac_text, path_value, value};
+use crate::network::{self, Model, Nic, Offloads, mac_text, path_value, value};
 
 /// QEMU's name for the configuration, as the kernel looks for it.
 const FW_CFG_CONFIG: &str = "opt/org.sekisho/config";
@@ -45,17 +46,13 @@ pub(crate) fn line(machine: &Machine, wiring: &Wiring) -> Vec<OsString> {
     match &machine.boot {
         Boot::Kernel(kernel) => load(machine, kernel, &mut line),
         Boot::Disk(disk) => {
-            let format = if disk.extension().is_some_and(|e| e == "qcow2") {
-                "qcow2"
-            } else {
-                "raw"
-            };
-            let file = path_value(disk);
-            line.option(
-                "-drive",
-                format!("if=virtio,format={format},snapshot=on,file={file}"),
-            );
+            for (name, value) in disk.options() {
+                line.option(name, value);
+            }
         }
+    }
+    if let Firmware::Uefi(file) = &machine.firmware {
+        line.path("-bios", file);
     }
     for (number, nic) in machine.nics.iter().enumerate() {
         card(number, nic, machine.kind, &mut line);
@@ -150,27 +147,30 @@ fn card(number: usize, nic: &Nic, kind: Kind, line: &mut Line) {
     for netdev in nic.network.netdevs(&network, number) {
         line.option("-netdev", netdev);
     }
-    let mut device = if on_mmio(kind) {
-        String::from("virtio-net-device")
-    } else {
-        // One pair of queues is all that is used; an empty ROM file keeps QEMU from asking for a boot ROM to be installed.
-        let legacy = match nic.interface {
-            Interface::Modern => "on",
-            Interface::Transitional => "off",
-        };
-        format!("virtio-net-pci,disable-legacy={legacy},mq=off,romfile=")
-    };
+    let mut device = model(nic.model, kind);
     device += &format!(
         ",id={},netdev={network},mac={}",
         card_name(number),
         mac_text(nic.mac)
     );
-    if nic.offloads == Offloads::None {
+    if nic.offloads == Offloads::None && nic.model.is_virtio() {
         for offload in OFFLOADS {
             device += &format!(",{offload}=off");
         }
     }
     line.option("-device", device);
+}
+
+/// One pair of queues is all that is used; an empty ROM file keeps QEMU from asking for a boot ROM to be installed.
+fn model(model: Model, kind: Kind) -> String {
+    match model {
+        Model::Virtio | Model::VirtioTransitional if on_mmio(kind) => "virtio-net-device",
+        Model::Virtio => "virtio-net-pci,disable-legacy=on,mq=off,romfile=",
+        Model::VirtioTransitional => "virtio-net-pci,disable-legacy=off,mq=off,romfile=",
+        Model::E1000 => "e1000,romfile=",
+        Model::E1000Em => "e1000-82545em,romfile=",
+    }
+    .to_owned()
 }
 
 /// The name by which the monitor knows a card.
@@ -197,7 +197,7 @@ fn wire(wiring: &Wiring, line: &mut Line) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Accel, Network};
+    use crate::{Accel, Bus, Network};
 
     fn machine() -> Machine {
         Machine::new("k").accel(Accel::Tcg)
@@ -270,7 +270,7 @@ mod tests {
     fn a_card_can_do_without_offloads_and_with_the_old_interface() {
         let nic = tap_card()
             .offloads(Offloads::None)
-            .interface(Interface::Transitional);
+            .model(Model::VirtioTransitional);
         let line = words(&machine().nic(nic));
         assert!(line.contains("disable-legacy=off"), "{line}");
         for offload in ["csum", "guest_csum", "guest_tso4", "host_tso4"] {
@@ -279,6 +279,38 @@ mod tests {
                 "{offload}: {line}"
             );
         }
+    }
+
+    #[test]
+    fn a_card_can_be_one_of_intels_without_virtios_properties() {
+        let nic = tap_card().offloads(Offloads::None).model(Model::E1000);
+        let line = words(&machine().nic(nic));
+        assert!(
+            line.ends_with(
+                "-device e1000,romfile=,id=nic0,netdev=net0,mac=52:54:00:00:00:01 -serial stdio"
+            ),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn a_disk_hangs_on_the_bus_that_is_named() {
+        let disk = |name: &str| Machine::from_disk(name).accel(Accel::Tcg);
+        let line = words(&disk("d,1.qcow2").firmware(Firmware::Uefi("f".into())));
+        assert!(
+            line.contains(
+                "-drive if=none,id=boot,format=qcow2,snapshot=on,file=d,,1.qcow2 -device virtio-blk-pci,drive=boot,bootindex=0 -bios f"
+            ),
+            "{line}"
+        );
+        let line = words(&disk("d.iso").bus(Bus::Usb));
+        assert!(line.contains("format=raw"), "{line}");
+        assert!(
+            line.contains(
+                "-device qemu-xhci,id=boots -device usb-storage,bus=boots.0,removable=on,drive=boot,bootindex=0"
+            ),
+            "{line}"
+        );
     }
 
     #[test]

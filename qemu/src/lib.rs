@@ -2,6 +2,7 @@
 //!
 //! * [`Machine`]: what to boot, on what board, with which cards; [`Machine::start`] runs it.
 //! * [`Vm`]: the running machine: its console, its QMP monitor, its links, its end. Dropping it ends QEMU.
+//! * [`Bus`], [`Firmware`]: how the machine's firmware gets at a disk.
 //! * [`Nic`], [`Network`]: a card, and what its cable leads to.
 //! * [`Log`], [`Symbols`]: what the kernel says to engineers, and names for the addresses in its fault reports.
 //! * [`Port`]: the other end of such a cable, in this process: whole Ethernet frames, no root, no kernel in between.
@@ -36,6 +37,7 @@
 mod accel;
 mod command;
 mod console;
+mod disk;
 mod error;
 mod log;
 mod machine;
@@ -47,10 +49,11 @@ mod symbols;
 mod vm;
 
 pub use accel::Accel;
+pub use disk::{Bus, Firmware};
 pub use error::Error;
 pub use log::Log;
 pub use machine::{ConfigSource, Kind, Machine};
-pub use network::{HostForward, Interface, Network, Nic, Offloads, Protocol, StreamRole, mac_text};
+pub use network::{HostForward, Model, Network, Nic, Offloads, Protocol, StreamRole, mac_text};
 pub use port::Port;
 pub use symbols::Symbols;
 pub use vm::Vm;

@@ -5,12 +5,14 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::command::{self, Wiring};
+use crate::disk::{Bus, Disk, Firmware};
 use crate::{Accel, Error, Network, Nic, Vm};
 
 /// A machine that is not running yet.
 #[derive(Clone, Debug)]
 pub struct Machine {
     pub(crate) boot: Boot,
+    pub(crate) firmware: Firmware,
     pub(crate) kind: Kind,
     pub(crate) memory_mib: u32,
     pub(crate) accel: Accel,
@@ -28,13 +30,14 @@ pub(crate) enum Boot {
     /// A kernel, which QEMU loads itself.
     Kernel(PathBuf),
     /// A disk, by the machine's firmware.
-    Disk(PathBuf),
+    Disk(Disk),
 }
 
 impl Boot {
     fn path(&self) -> &Path {
         match self {
-            Self::Kernel(path) | Self::Disk(path) => path,
+            Self::Kernel(path) => path,
+            Self::Disk(disk) => &disk.path,
         }
     }
 }
@@ -76,17 +79,22 @@ impl Machine {
         Self::booting(Boot::Kernel(kernel.into()))
     }
 
-    /// A machine whose firmware boots a disk, raw or qcow2, by virtio-blk; what is written to it is forgotten.
+    /// A machine whose firmware boots a disk by virtio-blk; what is written to it is forgotten.
     ///
+    /// The file's name says its format: `.qcow2`, `.vmdk`, `.vdi`, `.vhdx`; all others are raw.
     /// Kernel, configuration and command line are the disk's: [`config`](Self::config), [`append`](Self::append) and
     /// [`seed`](Self::seed) have no effect.
     pub fn from_disk(disk: impl Into<PathBuf>) -> Self {
-        Self::booting(Boot::Disk(disk.into()))
+        Self::booting(Boot::Disk(Disk {
+            path: disk.into(),
+            bus: Bus::default(),
+        }))
     }
 
     fn booting(boot: Boot) -> Self {
         Self {
             boot,
+            firmware: Firmware::default(),
             kind: Kind::default(),
             memory_mib: 64,
             accel: Accel::default(),
@@ -103,6 +111,22 @@ impl Machine {
     #[must_use]
     pub fn kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
+        self
+    }
+
+    /// What the disk that it boots hangs on; without effect where it boots a kernel.
+    #[must_use]
+    pub fn bus(mut self, bus: Bus) -> Self {
+        if let Boot::Disk(disk) = &mut self.boot {
+            disk.bus = bus;
+        }
+        self
+    }
+
+    /// What boots the disk.
+    #[must_use]
+    pub fn firmware(mut self, firmware: Firmware) -> Self {
+        self.firmware = firmware;
         self
     }
 
@@ -184,8 +208,13 @@ impl Machine {
 
     /// QEMU's own messages about missing files name neither the option nor the reason.
     fn readable(&self) -> Result<(), Error> {
+        let firmware = match &self.firmware {
+            Firmware::Bios => None,
+            Firmware::Uefi(file) => Some(file.as_path()),
+        };
         let files = [self.boot.path()]
             .into_iter()
+            .chain(firmware)
             .chain(self.config.as_ref().map(ConfigSource::path));
         for path in files {
             File::open(path).map_err(|why| Error::Unreadable {

@@ -4,23 +4,23 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
-/// A virtio network card of the machine.
+/// A network card of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nic {
     pub(crate) mac: [u8; 6],
     pub(crate) network: Network,
     pub(crate) offloads: Offloads,
-    pub(crate) interface: Interface,
+    pub(crate) model: Model,
 }
 
 impl Nic {
-    /// A card with all offloads and the modern virtio interface.
+    /// A virtio card with all offloads.
     pub fn new(mac: [u8; 6], network: Network) -> Self {
         Self {
             mac,
             network,
             offloads: Offloads::All,
-            interface: Interface::Modern,
+            model: Model::Virtio,
         }
     }
 
@@ -31,10 +31,10 @@ impl Nic {
         self
     }
 
-    /// Which virtio interfaces the card has, where it sits on PCI.
+    /// What card it is.
     #[must_use]
-    pub fn interface(mut self, interface: Interface) -> Self {
-        self.interface = interface;
+    pub fn model(mut self, model: Model) -> Self {
+        self.model = model;
         self
     }
 }
@@ -49,14 +49,27 @@ pub enum Offloads {
     None,
 }
 
-/// The virtio interfaces of a PCI card.
+/// What card it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Interface {
+pub enum Model {
     /// Virtio 1.0 only.
     #[default]
-    Modern,
-    /// Virtio 1.0 and, for old drivers, what came before it.
-    Transitional,
+    Virtio,
+    /// Virtio 1.0 and, for old drivers, what came before it; on microvm the same as [`Virtio`](Self::Virtio).
+    VirtioTransitional,
+    /// Intel's 82540EM, on a PCI bus. It has no offloads.
+    E1000,
+    /// Intel's 82545EM, on a PCI bus. It has no offloads.
+    E1000Em,
+}
+
+impl Model {
+    pub(crate) fn is_virtio(self) -> bool {
+        match self {
+            Self::Virtio | Self::VirtioTransitional => true,
+            Self::E1000 | Self::E1000Em => false,
+        }
+    }
 }
 
 /// What a card's cable leads to.

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sekisho_qemu::{ConfigSource, Interface, Kind, Machine, Network, Nic, Offloads, Vm};
+use sekisho_qemu::{Bus, ConfigSource, Firmware, Kind, Machine, Model, Network, Nic, Offloads, Vm};
 use tempfile::TempDir;
 
 use crate::frames::Mac;
@@ -27,8 +27,8 @@ pub struct Setup {
     pub memory_mib: u32,
     /// What the cards offer.
     pub offloads: Offloads,
-    /// Which virtio interfaces the cards have.
-    pub interface: Interface,
+    /// What the cards are, the first zone's first; with fewer than there are zones, they begin again.
+    pub models: Vec<Model>,
     /// How it gets its configuration.
     pub handover: Handover,
     /// The fixed seed of its random numbers; without one it looks for a source.
@@ -39,8 +39,24 @@ pub struct Setup {
     pub words: Vec<&'static str>,
     /// More arguments for QEMU.
     pub arguments: Vec<&'static str>,
-    /// The kernel to boot.
-    pub kernel: PathBuf,
+    /// What it boots.
+    pub boots: Boots,
+}
+
+/// What a machine boots.
+#[derive(Clone, Debug)]
+pub enum Boots {
+    /// A kernel, with the configuration, the seed and the words of the setup.
+    Kernel(PathBuf),
+    /// An image, which has a configuration and words of its own.
+    Disk {
+        /// Its file.
+        path: PathBuf,
+        /// What it hangs on.
+        bus: Bus,
+        /// What boots it.
+        firmware: Firmware,
+    },
 }
 
 /// How the configuration gets into the machine.
@@ -58,13 +74,13 @@ impl Default for Setup {
             kind: Kind::Q35,
             memory_mib: 64,
             offloads: Offloads::All,
-            interface: Interface::Modern,
+            models: vec![Model::Virtio],
             handover: Handover::Module,
             seed: Some(1),
             exit_on_fault: true,
             words: Vec::new(),
             arguments: Vec::new(),
-            kernel: kernel::firewall(),
+            boots: Boots::Kernel(kernel::firewall()),
         }
     }
 }
@@ -101,32 +117,28 @@ impl Firewall {
     #[track_caller]
     pub fn boot(setup: &Setup, config: Option<&[u8]>, networks: Vec<Network>) -> Firewall {
         let folder = tempfile::tempdir().expect("a folder for the configuration");
-        let mut machine = Machine::new(&setup.kernel)
+        let machine = match &setup.boots {
+            Boots::Kernel(kernel) => with_words(Machine::new(kernel), setup, config, folder.path()),
+            Boots::Disk {
+                path,
+                bus,
+                firmware,
+            } => Machine::from_disk(path)
+                .bus(*bus)
+                .firmware(firmware.clone()),
+        };
+        let mut machine = machine
             .kind(setup.kind)
             .memory_mib(setup.memory_mib)
             .extra_args(&setup.arguments);
-        if let Some(seed) = setup.seed {
-            machine = machine.seed(seed);
-        }
         if setup.exit_on_fault {
             machine = machine.exit_on_panic();
-        }
-        for word in &setup.words {
-            machine = machine.append(*word);
-        }
-        if let Some(config) = config {
-            let path: PathBuf = folder.path().join("sekisho.toml");
-            fs::write(&path, config).expect("the folder is ours");
-            machine = machine.config(match setup.handover {
-                Handover::Module => ConfigSource::Module(path),
-                Handover::FwCfg => ConfigSource::FwCfg(path),
-            });
         }
         for (zone, network) in networks.into_iter().enumerate() {
             machine = machine.nic(
                 Nic::new(card(zone), network)
                     .offloads(setup.offloads)
-                    .interface(setup.interface),
+                    .model(setup.models[zone % setup.models.len()]),
             );
         }
         let vm = machine
@@ -218,6 +230,22 @@ impl Firewall {
             .unwrap_or_else(|error| panic!("{error}"));
         assert!(status.success(), "QEMU ended with {status}");
     }
+}
+
+/// What QEMU hands to a kernel that it loads itself.
+fn with_words(machine: Machine, setup: &Setup, config: Option<&[u8]>, folder: &Path) -> Machine {
+    let machine = setup.seed.into_iter().fold(machine, Machine::seed);
+    let machine = setup
+        .words
+        .iter()
+        .fold(machine, |machine, word| machine.append(*word));
+    let Some(config) = config else { return machine };
+    let path = folder.join("sekisho.toml");
+    fs::write(&path, config).expect("the folder is ours");
+    machine.config(match setup.handover {
+        Handover::Module => ConfigSource::Module(path),
+        Handover::FwCfg => ConfigSource::FwCfg(path),
+    })
 }
 
 /// The counters of a whole run.

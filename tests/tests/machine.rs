@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use sekisho_qemu::{FAULT_STATUS, Kind, Network};
-use sekisho_tests::firewall::{Firewall, Handover, Setup, card, example};
+use sekisho_tests::firewall::{Boots, Firewall, Handover, Setup, card, example};
 use sekisho_tests::frames::Content;
 use sekisho_tests::kernel;
 use sekisho_tests::peer::Peer;
@@ -348,7 +348,7 @@ fn after_a_fault_the_machine_restarts_if_not_told_otherwise() {
 fn the_wire_carries_frames_as_they_are() {
     for kind in ALL_KINDS {
         let setup = Setup {
-            kernel: kernel::wire(),
+            boots: Boots::Kernel(kernel::wire()),
             ..on(kind)
         };
         let rig = Rig::boot(&setup, None);

@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 
 use sekisho_config::MAX_BYTES;
-use sekisho_qemu::{Interface, Kind};
+use sekisho_qemu::{Kind, Model};
 use sekisho_tests::firewall::{Setup, example};
 use sekisho_tests::frames::{Content, Frame, Inner, flag};
 use sekisho_tests::rig::{DMZ, DMZ_HOST, Rig, WAN, WAN_HOST};
@@ -329,7 +329,7 @@ fn cards_with_the_old_interface_beside_the_modern_one_work() {
     for kind in [Kind::Q35, Kind::Pc] {
         let setup = Setup {
             kind,
-            interface: Interface::Transitional,
+            models: vec![Model::VirtioTransitional],
             ..Setup::default()
         };
         let rig = Rig::ready(&setup, &example("lab.toml"));
