@@ -1,11 +1,16 @@
 //! The forms that a disk comes in.
 //!
-//! * [`Format::encode`]: a raw disk as a file of that form; the same disk gives the same bytes.
+//! * [`Format::encode`]: a raw disk as a file of that form. The same disk gives the same bytes: the numbers that other programs
+//!   draw at random are drawn from its hash.
 
-use std::fs;
+mod blocks;
+mod qcow2;
+mod vdi;
+mod vhdx;
+mod vmdk;
 
 use crate::Error;
-use crate::tool::QEMU_IMG;
+use crate::identity::Identity;
 
 /// A form of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,11 +19,26 @@ pub enum Format {
     Raw,
     /// QEMU's, for QEMU, libvirt and Proxmox.
     Qcow2,
+    /// VMware's, for a machine to run from.
+    Vmdk,
+    /// VMware's, compressed, for importing.
+    VmdkStream,
+    /// VirtualBox's.
+    Vdi,
+    /// Hyper-V's.
+    Vhdx,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Raw, Self::Qcow2];
+    pub const ALL: [Self; 6] = [
+        Self::Raw,
+        Self::Qcow2,
+        Self::Vmdk,
+        Self::VmdkStream,
+        Self::Vdi,
+        Self::Vhdx,
+    ];
 
     /// The file's name.
     #[must_use]
@@ -26,6 +46,10 @@ impl Format {
         match self {
             Self::Raw => "sekisho.raw",
             Self::Qcow2 => "sekisho.qcow2",
+            Self::Vmdk => "sekisho.vmdk",
+            Self::VmdkStream => "sekisho-stream.vmdk",
+            Self::Vdi => "sekisho.vdi",
+            Self::Vhdx => "sekisho.vhdx",
         }
     }
 
@@ -34,24 +58,14 @@ impl Format {
     /// # Errors
     /// A tool that is missing or fails.
     pub fn encode(self, disk: &[u8]) -> Result<Vec<u8>, Error> {
-        match self {
-            Self::Raw => Ok(disk.to_vec()),
-            Self::Qcow2 => qcow2(disk),
-        }
+        let identity = Identity::of([disk]);
+        Ok(match self {
+            Self::Raw => disk.to_vec(),
+            Self::Qcow2 => qcow2::encode(disk)?,
+            Self::Vmdk => vmdk::sparse(disk, &identity),
+            Self::VmdkStream => vmdk::stream(disk, &identity),
+            Self::Vdi => vdi::encode(disk, &identity),
+            Self::Vhdx => vhdx::encode(disk, &identity),
+        })
     }
-}
-
-/// The disk in QEMU's format, compressed.
-fn qcow2(disk: &[u8]) -> Result<Vec<u8>, Error> {
-    let folder = tempfile::tempdir().map_err(Error::file(std::env::temp_dir()))?;
-    let (raw, made) = (folder.path().join("raw"), folder.path().join("qcow2"));
-    fs::write(&raw, disk).map_err(Error::file(&raw))?;
-    let arguments = ["convert", "-f", "raw", "-O", "qcow2", "-c"].map(Into::into);
-    let files = [raw.as_os_str(), made.as_os_str()].map(ToOwned::to_owned);
-    QEMU_IMG.run(
-        arguments
-            .into_iter()
-            .chain::<[std::ffi::OsString; 2]>(files),
-    )?;
-    fs::read(&made).map_err(Error::file(&made))
 }
