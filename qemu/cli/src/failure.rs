@@ -71,6 +71,8 @@ pub enum Failure {
     },
     /// An image was not made.
     Image(sekisho_image::Error),
+    /// A capture was not explained.
+    Replay(sekisho_replay::Error),
     /// The machine did not start, or did not do what it should.
     Machine(sekisho_qemu::Error),
     /// Something of the system failed.
@@ -92,6 +94,7 @@ impl Failure {
             | Self::Machine(Error::Console { .. } | Error::StillRunning { .. }) => {
                 ExitCode::FAILURE
             }
+            Self::Replay(error) if error.is_refusal() => ExitCode::FAILURE,
             _ => ExitCode::from(2),
         }
     }
@@ -163,6 +166,7 @@ impl fmt::Display for Failure {
                 write!(f, "cannot listen on {address}: {why}; choose another port")
             }
             Self::Image(error) => error.fmt(f),
+            Self::Replay(error) => error.fmt(f),
             Self::Machine(error) => error.fmt(f),
             Self::System { doing, why } => write!(f, "{doing}: {why}"),
         }

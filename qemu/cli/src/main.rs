@@ -6,6 +6,7 @@
 
 mod check;
 mod demo;
+mod explain;
 mod failure;
 mod follow;
 mod image;
@@ -35,6 +36,8 @@ enum Command {
     Check(check::Arguments),
     /// Write a commented starting file
     Init(init::Arguments),
+    /// Say what the firewall does with each packet of a capture, and why
+    Explain(explain::Arguments),
     /// Boot the firewall in QEMU; without --config, between a demonstration WAN and DMZ
     Run(run::Arguments),
     /// Make bootable disks
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => Ok(check::check(&arguments)),
         Command::Init(arguments) => init::init(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Image(arguments) => image::image(&arguments),
         Command::Logs(arguments) => logs::logs(&arguments),
