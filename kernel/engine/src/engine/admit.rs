@@ -92,6 +92,27 @@ impl Engine {
         self.conntrack
             .admit(&new, packet, tick)
             .map(Admission::Flow)
+            .inspect_err(|reason| self.tell_if_denied(frame, packet, *reason, tick))
+    }
+
+    /// Whoever cannot have a flow for want of room, a port or a share of either hears so (RFC 5508 REQ-8).
+    fn tell_if_denied(
+        &mut self,
+        frame: &Frame<'_>,
+        packet: &Packet,
+        reason: DropReason,
+        tick: Tick,
+    ) {
+        let is_denied = matches!(
+            reason,
+            DropReason::FlowTableFull
+                | DropReason::FlowClash
+                | DropReason::SourceLimit
+                | DropReason::NatPortsExhausted
+        );
+        if is_denied {
+            self.tell(frame, packet, icmp::Error::Prohibited, tick);
+        }
     }
 
     /// A source must be one that can be there, and a private one must be expected.

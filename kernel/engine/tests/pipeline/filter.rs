@@ -149,7 +149,7 @@ fn a_reset_is_never_answered_with_a_reset() {
 }
 
 #[test]
-fn what_else_is_rejected_hears_that_it_is_prohibited() {
+fn rfc1812_s5_2_7_1_what_is_rejected_hears_that_it_is_prohibited() {
     let packet = udp("10.98.0.3:4000", "10.99.0.9:22", b"let me in");
     let (reason, report) = world().told(lan(), &packet);
     assert_eq!(reason, DropReason::PolicyRule);
@@ -163,7 +163,7 @@ fn what_else_is_rejected_hears_that_it_is_prohibited() {
 }
 
 #[test]
-fn rfc1812_nobody_is_told_about_pieces_but_the_first() {
+fn rfc1812_s4_3_2_7_nobody_is_told_about_pieces_but_the_first() {
     let mut world = world();
     let pieces = udp("10.98.0.3:4000", "10.99.0.9:22", &[7; 100]).pieces(40);
     let told: Vec<_> = pieces
@@ -201,7 +201,7 @@ fn tcp_flags_that_cannot_be_and_segments_without_a_flow_open_nothing() {
 }
 
 #[test]
-fn icmp_that_is_neither_query_nor_error_is_never_passed() {
+fn rfc5508_req11_what_is_neither_query_nor_error_is_never_passed() {
     let open = three_zones(r#"rule = [{ name = "all", action = "accept" }]"#, "");
     for kind in [5, 9, 10, 15, 16, 17, 18, 30, 42, 255] {
         let other = etherparse::Icmpv4Type::Unknown {
@@ -287,7 +287,7 @@ fn a_new_policy_looks_at_old_flows_again_and_withdraws_what_it_does_not_allow() 
 }
 
 #[test]
-fn one_source_cannot_take_more_flows_than_its_share() {
+fn attack_one_host_that_opens_everything_hurts_only_itself() {
     let limits = "[limits]\nflows = 64\nflows_per_source = 8\n";
     let mut world = World::new(&three_zones(RULES, limits));
     for port in 0..8 {
@@ -297,7 +297,7 @@ fn one_source_cannot_take_more_flows_than_its_share() {
         );
     }
     let ninth = udp("10.98.0.3:5000", "192.0.2.9:53", b"?");
-    assert_eq!(world.refuse(lan(), &ninth), DropReason::SourceLimit);
+    assert_eq!(world.told(lan(), &ninth).0, DropReason::SourceLimit);
     let other = udp("10.98.0.4:5000", "192.0.2.9:53", b"?");
     assert_eq!(world.pass(lan(), &other).packet, other.hop());
 }
