@@ -21,6 +21,7 @@
 //!   its connection comes back that way;
 //! * an ACK that answers a SYN (RFC 9293 section 3.5.1, half-open connections), and the RST
 //!   that the opener then sends;
+//! * a late copy of data that was acknowledged long ago;
 //! * a RST inside the window but not exact (RFC 5961 section 3.2): the endpoint challenges it.
 
 use crate::conntrack::window::{ResetMatch, Scales, Windows};
@@ -111,6 +112,15 @@ pub enum Effect {
     Ignored,
 }
 
+/// Whether a segment shows where its sender is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Age {
+    /// It does.
+    Current,
+    /// It is a late copy.
+    Late,
+}
+
 /// A connection's part of a flow.
 #[derive(Debug)]
 pub struct Connection<'a> {
@@ -175,7 +185,9 @@ impl Connection<'_> {
                 if !self.windows.repeats_syn(from, segment) {
                     return Err(DropReason::TcpState);
                 }
-                self.windowed(from, segment)?;
+                if let Age::Late = self.windowed(from, segment)? {
+                    return Ok(Effect::Ignored);
+                }
                 Ok(Effect::Tracked(match from {
                     Original => State::SynCrossed,
                     Reply => State::Established,
@@ -186,7 +198,7 @@ impl Connection<'_> {
             }
             // The same again, because the ACK for it was lost.
             (_, Original | Reply) => match self.windows.repeats_syn(from, segment) {
-                true => self.windowed(from, segment).map(|()| Effect::Ignored),
+                true => self.windowed(from, segment).map(|_| Effect::Ignored),
                 false => Err(DropReason::TcpState),
             },
         }
@@ -212,7 +224,9 @@ impl Connection<'_> {
         if matches!(self.state, State::SynSent | State::SynCrossed) {
             return Err(DropReason::TcpState);
         }
-        self.windowed(from, segment)?;
+        if let Age::Late = self.windowed(from, segment)? {
+            return Ok(Effect::Ignored);
+        }
         Ok(match (self.state, from) {
             (State::HalfClosedByOriginal, Reply) | (State::HalfClosedByReply, Original) => {
                 Effect::Tracked(State::Closed)
@@ -228,7 +242,10 @@ impl Connection<'_> {
         match (self.state, from) {
             (State::SynSent, Reply) if segment.payload_len == 0 => return Ok(Effect::Ignored),
             (State::SynSent | State::SynCrossed, _) => return Err(DropReason::TcpState),
-            _ => self.windowed(from, segment)?,
+            _ => {}
+        }
+        if let Age::Late = self.windowed(from, segment)? {
+            return Ok(Effect::Ignored);
         }
         Ok(match (self.state, from) {
             (State::SynReceived, Original) => Effect::Tracked(State::Established),
@@ -238,12 +255,15 @@ impl Connection<'_> {
     }
 
     /// Checks a segment against the windows and notes what it shows.
-    fn windowed(&mut self, from: Direction, segment: &Segment) -> Result<(), DropReason> {
-        if !self.windows.admit(*self.scales, from, segment) {
-            return Err(DropReason::TcpWindow);
+    fn windowed(&mut self, from: Direction, segment: &Segment) -> Result<Age, DropReason> {
+        if self.windows.admit(*self.scales, from, segment) {
+            self.windows.note(*self.scales, from, segment);
+            return Ok(Age::Current);
         }
-        self.windows.note(*self.scales, from, segment);
-        Ok(())
+        match self.windows.is_late_copy(from, segment) {
+            true => Ok(Age::Late),
+            false => Err(DropReason::TcpWindow),
+        }
     }
 }
 

@@ -120,7 +120,7 @@ impl Talk {
 }
 
 #[test]
-fn a_connection_from_handshake_to_both_fins() {
+fn tcp_states_from_handshake_to_both_fins() {
     let mut talk = Talk::established();
     talk.tracked(
         Original,
@@ -155,14 +155,14 @@ fn a_connection_from_handshake_to_both_fins() {
 }
 
 #[test]
-fn only_a_bare_syn_opens_a_connection() {
+fn tcp_pickup_only_a_bare_syn_opens_a_connection() {
     for names in ["A", "SA", "FA", "R", "SF", "SR", "PA", ""] {
         assert!(!opens(&segment(names, 1, 1)), "{names}");
     }
 }
 
 #[test]
-fn rfc5382_req2_a_simultaneous_open_becomes_established() {
+fn tcp_simultaneous_open_becomes_established() {
     let mut talk = Talk::half_open();
     talk.tracked(Reply, segment("S", SERVER, 0), State::SynCrossed);
     talk.tracked(
@@ -179,7 +179,7 @@ fn rfc5382_req2_a_simultaneous_open_becomes_established() {
 }
 
 #[test]
-fn a_split_handshake_of_four_steps_is_refused() {
+fn tcp_split_handshake_of_four_steps_is_refused() {
     let mut talk = Talk::half_open();
     talk.tracked(Reply, segment("S", SERVER, 0), State::SynCrossed);
     talk.tracked(
@@ -200,7 +200,7 @@ fn a_split_handshake_of_four_steps_is_refused() {
 }
 
 #[test]
-fn a_split_handshake_of_five_steps_is_refused() {
+fn tcp_split_handshake_of_five_steps_is_refused() {
     let mut talk = Talk::half_open();
     talk.ignored(Reply, segment("A", SERVER, CLIENT + 1));
     talk.tracked(Reply, segment("S", SERVER, 0), State::SynCrossed);
@@ -244,7 +244,7 @@ fn lost_handshake_segments_are_repeated() {
 }
 
 #[test]
-fn data_comes_with_a_syn_and_is_acknowledged_or_not_as_in_rfc7413() {
+fn rfc7413_data_comes_with_a_syn_and_is_acknowledged_or_not() {
     let syn = Segment {
         payload_len: 300,
         ..segment("S", CLIENT, 0)
@@ -262,7 +262,7 @@ fn data_comes_with_a_syn_and_is_acknowledged_or_not_as_in_rfc7413() {
 }
 
 #[test]
-fn equation_1_data_beyond_the_offered_window_is_refused() {
+fn tcp_equation_1_data_beyond_the_offered_window_is_refused() {
     let mut talk = Talk::established();
     talk.refused(
         Original,
@@ -277,7 +277,7 @@ fn equation_1_data_beyond_the_offered_window_is_refused() {
 }
 
 #[test]
-fn equation_2_data_older_than_a_window_is_refused_and_a_retransmission_is_not() {
+fn tcp_equation_2_data_older_than_a_window_is_refused_unless_all_of_it_was_acknowledged() {
     let mut talk = Talk::established();
     for step in 0..5 {
         let seq = CLIENT + 1 + step * 1_000;
@@ -294,15 +294,24 @@ fn equation_2_data_older_than_a_window_is_refused_and_a_retransmission_is_not() 
         data(CLIENT + 4_001, SERVER + 1, 1_000),
         State::Established,
     );
+    // Acknowledged long ago.
+    talk.ignored(Original, data(CLIENT + 2_001, SERVER + 1, 1_000));
+    talk.ignored(Original, data(CLIENT + 1, SERVER + 1, 1_000));
+    // From long ago into what was never sent, and from before all memory.
     talk.refused(
         Original,
-        data(CLIENT + 2_001, SERVER + 1, 1_000),
+        data(CLIENT + 2_001, SERVER + 1, 3_001),
+        DropReason::TcpWindow,
+    );
+    talk.refused(
+        Original,
+        data(CLIENT.wrapping_sub(1 << 29), SERVER + 1, 1_000),
         DropReason::TcpWindow,
     );
 }
 
 #[test]
-fn equation_3_an_acknowledgement_of_what_was_never_sent_is_refused() {
+fn tcp_equation_3_an_acknowledgement_of_what_was_never_sent_is_refused() {
     let mut talk = Talk::established();
     talk.refused(
         Reply,
@@ -322,7 +331,7 @@ fn equation_3_an_acknowledgement_of_what_was_never_sent_is_refused() {
 }
 
 #[test]
-fn equation_4_an_acknowledgement_older_than_the_slack_is_refused() {
+fn tcp_equation_4_an_acknowledgement_older_than_the_slack_is_refused() {
     let mut talk = Talk::established();
     for step in 0..100 {
         let seq = CLIENT + 1 + step * 1_000;
@@ -346,7 +355,7 @@ fn equation_4_an_acknowledgement_older_than_the_slack_is_refused() {
 }
 
 #[test]
-fn rfc7323_windows_are_scaled_if_both_peers_offer_it() {
+fn rfc7323_s2_2_windows_are_scaled_if_both_peers_offer_it() {
     let mut talk = Talk::opened_by(scaled("S", CLIENT, 0, 7));
     talk.tracked(
         Reply,
@@ -377,7 +386,7 @@ fn rfc7323_windows_are_scaled_if_both_peers_offer_it() {
 }
 
 #[test]
-fn rfc7323_one_offer_alone_scales_nothing() {
+fn rfc7323_s2_2_one_offer_alone_scales_nothing() {
     let mut talk = Talk::opened_by(scaled("S", CLIENT, 0, 7));
     talk.tracked(Reply, segment("SA", SERVER, CLIENT + 1), State::SynReceived);
     talk.tracked(
@@ -393,7 +402,7 @@ fn rfc7323_one_offer_alone_scales_nothing() {
 }
 
 #[test]
-fn rfc7323_a_shift_above_14_counts_as_14() {
+fn rfc7323_s2_3_a_shift_above_14_counts_as_14() {
     let mut talk = Talk::opened_by(scaled("S", CLIENT, 0, 200));
     talk.tracked(
         Reply,
@@ -418,7 +427,7 @@ fn rfc7323_a_shift_above_14_counts_as_14() {
 }
 
 #[test]
-fn sequence_numbers_wrap() {
+fn tcp_wrap_of_sequence_numbers() {
     let (client, server) = (u32::MAX - 3, u32::MAX - 500);
     let mut talk = Talk::opened_by(segment("S", client, 0));
     let (client, server_first) = (client.wrapping_add(1), server.wrapping_add(1));
@@ -478,7 +487,7 @@ fn a_keepalive_repeats_the_last_byte() {
 }
 
 #[test]
-fn rfc5961_3_only_the_exact_rst_ends_a_connection() {
+fn rfc5961_s3_only_the_exact_rst_ends_a_connection() {
     let mut talk = Talk::established();
     talk.ignored(Reply, segment("R", SERVER + 2, 0));
     talk.ignored(Reply, segment("R", SERVER + 900, 0));
@@ -499,7 +508,7 @@ fn a_rst_is_exact_at_the_end_of_lost_data_too() {
 }
 
 #[test]
-fn rfc5961_4_a_syn_on_a_living_connection_changes_nothing() {
+fn rfc5961_s4_a_syn_on_a_living_connection_changes_nothing() {
     let mut talk = Talk::established();
     talk.ignored(Original, segment("S", CLIENT + 77, 0));
     talk.ignored(Original, segment("S", CLIENT.wrapping_add(1 << 30), 0));
@@ -513,7 +522,7 @@ fn rfc5961_4_a_syn_on_a_living_connection_changes_nothing() {
 }
 
 #[test]
-fn rfc9293_3_5_1_an_opener_recovers_from_the_others_stale_connection() {
+fn rfc9293_s3_5_1_an_opener_recovers_from_the_others_stale_connection() {
     let mut talk = Talk::half_open();
     // The other still has the old connection and says where it is; the opener resets that one, and tries again.
     talk.ignored(Reply, segment("A", 777, 42));
@@ -560,7 +569,7 @@ fn after_a_rst_nothing_revives_the_connection() {
 }
 
 #[test]
-fn flags_that_no_connection_can_hold_are_refused() {
+fn tcp_flags_that_no_connection_can_hold_are_refused() {
     let mut talk = Talk::established();
     for names in ["", "F", "P", "FP"] {
         talk.refused(
@@ -591,7 +600,7 @@ fn large_frames_of_an_offloading_card_are_whole_windows() {
 }
 
 #[test]
-fn an_icmp_error_can_only_be_about_what_is_on_its_way() {
+fn attack_blind_icmp_errors_can_only_be_about_what_is_on_its_way() {
     let mut talk = Talk::established();
     talk.tracked(
         Original,

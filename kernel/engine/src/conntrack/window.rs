@@ -18,6 +18,9 @@
 //! (IV)   ack     ≥ receiver.end − max(sender.max_win, 66,000)
 //! ```
 //!
+//! What (II) refuses may still be a late copy of data that the receiver acknowledged long ago: it passes,
+//! and shows nothing (see [`Windows::is_late_copy`]).
+//!
 //! In (II) one more than the paper: a zero-window probe repeats the byte before
 //! the window. (IV) has the slack that all filters give: an acknowledgement may
 //! be as old as the segments that are still on their way.
@@ -27,6 +30,10 @@ use crate::packet::{Flags, Segment};
 
 /// The least slack of equation (IV): a maximal window without scaling and a segment.
 const ACK_SLACK: u32 = 66_000;
+
+/// How far behind what was acknowledged a late copy can be, in bytes: two minutes (RFC 9293 section 3.4.1's
+/// maximum segment lifetime) at 18 Mbit/s. A forged segment with endpoints that are right hits it once in sixteen.
+const LATEST_COPY: u32 = 1 << 28;
 
 /// What both peers of a connection have shown; index 0 is the original sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +166,22 @@ impl Windows {
         let slack = self.window(scales, sender).max(ACK_SLACK);
         let oldest = self.end[r].wrapping_sub(slack);
         data && at_most(segment.ack, self.end[r]) && at_most(oldest, segment.ack)
+    }
+
+    /// Whether a segment only repeats what its receiver has acknowledged, however long ago.
+    ///
+    /// The receiver answers it with where it is (RFC 9293 section 3.10.7.4), which may be what the sender waits for.
+    #[must_use]
+    pub fn is_late_copy(&self, sender: Direction, segment: &Segment) -> bool {
+        let r = sender.opposite().index();
+        let is_behind = |number: u32, last: u32| last.wrapping_sub(number) <= LATEST_COPY;
+        let acks_what_was_sent =
+            !segment.flags.has(Flags::ACK) || is_behind(segment.ack, self.end[r]);
+        let is_data = seq_end(segment) != segment.seq;
+        is_data
+            && is_behind(segment.seq, self.ack[r])
+            && at_most(seq_end(segment), self.ack[r])
+            && acks_what_was_sent
     }
 
     /// Notes what a valid segment shows.

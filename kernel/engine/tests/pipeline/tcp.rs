@@ -139,7 +139,7 @@ fn off_by(offset: u32) -> impl Fn(&mut TcpHeader) {
 }
 
 #[test]
-fn a_connection_opens_talks_both_ways_closes_and_is_forgotten() {
+fn tcp_states_a_connection_opens_talks_both_ways_closes_and_is_forgotten() {
     let mut connection = Connection::open();
     connection.pass(Client, b"GET / HTTP/1.1\r\n\r\n", ack);
     for _ in 0..50 {
@@ -155,7 +155,8 @@ fn a_connection_opens_talks_both_ways_closes_and_is_forgotten() {
 }
 
 #[test]
-fn an_established_connection_outlives_its_opening_timeout_and_a_half_open_one_does_not() {
+fn rfc5382_req5_an_established_connection_outlives_its_opening_timeout_and_a_half_open_one_does_not()
+ {
     let mut half_open = Connection::new(masquerading());
     half_open.pass(Client, b"", |header| header.syn = true);
     half_open.world.pass_time(Duration::from_secs(260));
@@ -173,7 +174,7 @@ fn an_established_connection_outlives_its_opening_timeout_and_a_half_open_one_do
 }
 
 #[test]
-fn only_an_exact_reset_ends_a_connection() {
+fn rfc5961_s3_only_an_exact_reset_ends_a_connection() {
     for from in [Client, Server] {
         let mut connection = Connection::open();
         connection.pass(Client, b"hello", ack);
@@ -207,7 +208,7 @@ fn segments_outside_the_window_never_arrive() {
     connection.pass(Client, b"hello", ack);
     connection.pass(Server, b"hi", ack);
     for from in [Client, Server] {
-        for offset in [70_000, 0x4000_0000, 0x8000_0000, 0u32.wrapping_sub(70_000)] {
+        for offset in [70_000, 0x4000_0000, 0x8000_0000, 0xe000_0000] {
             assert_eq!(
                 connection.refused(from, b"x", off_by(offset)),
                 TcpWindow,
@@ -244,7 +245,7 @@ fn a_syn_ack_must_answer_the_syn() {
 }
 
 #[test]
-fn rfc9293_a_new_syn_takes_the_place_of_a_closed_connection() {
+fn tcp_time_wait_a_new_syn_takes_the_place_of_a_closed_connection() {
     let mut connection = Connection::open();
     connection.close();
     // One from within the old numbers is a late copy: it changes nothing.
@@ -260,7 +261,7 @@ fn rfc9293_a_new_syn_takes_the_place_of_a_closed_connection() {
 }
 
 #[test]
-fn rfc5961_a_syn_in_a_living_connection_is_left_to_its_endpoint() {
+fn rfc5961_s4_a_syn_in_a_living_connection_is_left_to_its_endpoint() {
     let mut connection = Connection::open();
     connection.pass(Client, b"hello", ack);
     connection.goes_by(Client, b"", |header| {
@@ -358,7 +359,7 @@ fn malformed_options_neither_pass_the_end_nor_stop_the_syn() {
 }
 
 #[test]
-fn window_scaling_opens_the_window_only_if_both_offered_it() {
+fn rfc7323_s2_2_scaling_opens_the_window_only_if_both_offered_it() {
     use TcpOptionElement::WindowScale;
     for (server_offers, passes) in [(true, true), (false, false)] {
         let mut connection = Connection::new(masquerading());
@@ -386,7 +387,7 @@ fn window_scaling_opens_the_window_only_if_both_offered_it() {
 }
 
 #[test]
-fn rfc7857_resets_that_go_on_keep_nothing_alive() {
+fn rfc7857_s7_1_resets_that_go_on_keep_nothing_alive() {
     let mut connection = Connection::open();
     let reset = |header: &mut TcpHeader| header.rst = true;
     for _ in 0..4 {
@@ -397,4 +398,71 @@ fn rfc7857_resets_that_go_on_keep_nothing_alive() {
     connection.goes_by(Server, b"", reset);
     connection.world.pass_time(Duration::from_secs(30));
     assert_eq!(connection.flows(), 0, "four minutes after the first");
+}
+
+#[test]
+fn tcp_data_offset_that_cannot_be_is_refused() {
+    let mut world = masquerading();
+    let whole = tcp(CLIENT, SERVER, b"eight...", |header| header.syn = true);
+    for words in (0..5).chain(8..16) {
+        let mut packet = whole.clone();
+        packet.body[12] = words << 4;
+        let reason = world.refuse(dmz(), &packet);
+        assert_eq!(reason, DropReason::TransportInvalid, "{words} words");
+    }
+    assert_eq!(world.engine.conntrack().flows(), 0);
+    assert_eq!(world.pass(dmz(), &whole).zone, wan());
+}
+
+#[test]
+fn tcp_flags_of_every_impossible_kind_are_refused_with_and_without_a_connection() {
+    let mut connection = Connection::open();
+    let mut fresh = masquerading();
+    for flags in 0..64u8 {
+        let [fin, syn, rst, push, ack, urgent] =
+            [0, 1, 2, 3, 4, 5].map(|bit| flags >> bit & 1 == 1);
+        let may_be = (syn || rst || ack) && !(syn && (fin || rst)) && !(fin && rst);
+        if may_be {
+            continue;
+        }
+        let build = move |header: &mut TcpHeader| {
+            (header.fin, header.syn, header.rst) = (fin, syn, rst);
+            (header.psh, header.ack, header.urg) = (push, ack, urgent);
+        };
+        let reason = connection.refused(Client, b"", build);
+        assert_eq!(reason, DropReason::TcpFlags, "{flags:#08b}");
+        let alone = tcp(CLIENT, SERVER, b"", build);
+        assert_eq!(fresh.refuse(dmz(), &alone), DropReason::TcpFlags);
+    }
+    connection.pass(Client, b"none of that did harm", ack);
+}
+
+#[test]
+fn tcp_retransmission_of_long_acknowledged_data_passes_and_changes_nothing() {
+    let mut connection = Connection::open();
+    let first = connection.next;
+    for _ in 0..300 {
+        connection.pass(Client, &[7; 1000], ack);
+        connection.pass(Server, b"", ack);
+    }
+    // The very first segment, held up somewhere for long: it may bear the numbers of then, or of now.
+    let late = tcp(CLIENT, SERVER, &[7; 1000], |header| {
+        (header.ack, header.sequence_number) = (true, first[0]);
+        header.acknowledgment_number = first[1];
+    });
+    assert_eq!(connection.world.pass(dmz(), &late).zone, wan());
+    connection.goes_by(Client, &[7; 1000], off_by(0u32.wrapping_sub(300_000)));
+    // Not data that the other has not yet acknowledged, nor what is older than any copy can be.
+    let beyond = off_by(0u32.wrapping_sub(300_000));
+    assert_eq!(
+        connection.refused(Client, &[7; 1000][..], off_by(0xe000_0000)),
+        TcpWindow
+    );
+    let future = |header: &mut TcpHeader| {
+        beyond(header);
+        header.acknowledgment_number = 90_000;
+    };
+    assert_eq!(connection.refused(Client, b"x", future), TcpWindow);
+    connection.pass(Client, b"goes on", ack);
+    connection.pass(Server, b"", ack);
 }
