@@ -113,7 +113,7 @@ mod tests {
     use std::vec::Vec;
 
     #[test]
-    fn rfc1071_example() {
+    fn the_example_of_rfc1071() {
         let sum = Sum::default().bytes(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
         assert_eq!(sum.partial(), 0xddf2);
     }

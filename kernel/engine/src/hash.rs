@@ -88,3 +88,42 @@ fn endpoint(at: &Endpoint) -> [u8; 18] {
     bytes[16..].copy_from_slice(&at.port.to_ne_bytes());
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ZoneId;
+    use crate::key::{Protocol, Side};
+    use std::vec::Vec;
+
+    /// What an attacker can vary: the port, and the last bytes of its address.
+    fn key(number: u32) -> FlowKey {
+        let [_, a, b, c] = number.to_be_bytes();
+        FlowKey {
+            src: Endpoint::new(Ipv4Addr::new(100, 0, a, b), u16::from(c) + 1),
+            dst: Endpoint::new(Ipv4Addr::new(192, 0, 2, 1), 80),
+            protocol: Protocol::TCP,
+            side: Side::zone(ZoneId::new(0).expect("a zone")),
+        }
+    }
+
+    fn bucket(hash: u64) -> u64 {
+        hash >> 54
+    }
+
+    #[test]
+    fn attack_hash_collisions_under_one_key_are_spread_under_another() {
+        let (known, secret) = (Hasher::new([1, 2]), Hasher::new([1, 3]));
+        let chosen: Vec<FlowKey> = (0..400_000)
+            .map(key)
+            .filter(|key| bucket(known.flow(key)) == 7)
+            .collect();
+        assert!(chosen.len() > 300, "one in 1,024 by chance");
+        let mut loads = [0; 1024];
+        for key in &chosen {
+            loads[bucket(secret.flow(key)) as usize] += 1;
+        }
+        let fullest = loads.iter().max().expect("buckets");
+        assert!(*fullest < 10, "{fullest} of {} in one bucket", chosen.len());
+    }
+}

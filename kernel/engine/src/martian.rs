@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_no_source() {
+    fn rfc6890_multicast_is_no_source() {
         assert!(!is_source(address("224.0.0.1")));
         assert!(is_group(address("239.255.255.250")));
         assert!(is_group(address("255.255.255.255")));

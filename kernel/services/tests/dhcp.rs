@@ -635,7 +635,7 @@ fn another_address_after_a_refusal_is_told() {
 }
 
 #[test]
-fn two_zones_on_one_network_are_refused() {
+fn rfc4787_req7_two_zones_on_one_network_are_refused() {
     let config = check(
         b"version = 1\n[zone.wan]\ncard = \"52:54:00:00:09:09\"\naddress = \"dhcp\"\n[zone.inside]\ncard = \"52:54:00:00:00:02\"\naddress = \"10.9.0.1/24\"\n",
     )

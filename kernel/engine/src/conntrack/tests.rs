@@ -275,7 +275,7 @@ fn a_flow_that_came_in_by_a_mapping_keeps_the_mapping() {
 }
 
 #[test]
-fn port_shadowing_no_inside_host_gets_the_port_of_a_forward_or_of_our_dhcp() {
+fn attack_port_shadowing_reserved_ports_are_never_leased() {
     let mut conntrack = conntrack(&config(), 16);
     let key = FlowKey {
         protocol: Protocol::TCP,
@@ -354,7 +354,7 @@ fn a_forwarded_flow_lives_by_its_servers_answers() {
 }
 
 #[test]
-fn rfc5508_req1_and_2_icmp_queries_have_leases_and_sixty_seconds() {
+fn rfc5508_req2_icmp_queries_have_leases_and_sixty_seconds() {
     let mut conntrack = conntrack(&config(), 16);
     let key = |host| FlowKey {
         src: Endpoint::new(host, 7),
@@ -414,7 +414,7 @@ fn other_protocols_are_told_apart_by_addresses_only() {
 }
 
 #[test]
-fn rfc7857_4_without_a_port_left_a_new_flow_is_dropped_and_nothing_stays() {
+fn rfc7857_s4_without_a_port_left_a_new_flow_is_dropped_and_nothing_stays() {
     let mut conntrack = conntrack(&config(), 2048);
     // The low class has 1,023 ports, and DHCP's two are reserved.
     for host in 0..1021u16 {
@@ -429,7 +429,7 @@ fn rfc7857_4_without_a_port_left_a_new_flow_is_dropped_and_nothing_stays() {
 }
 
 #[test]
-fn one_host_that_opens_every_port_leaves_half_of_them_to_the_others() {
+fn attack_port_exhaustion_leaves_half_of_the_ports_to_the_others() {
     let mut config = config();
     config.limits.flows_per_source = Some(1_000_000);
     let mut conntrack = conntrack(&config, 100_000);
@@ -476,7 +476,7 @@ fn the_pieces_of_a_tcp_segment_can_be_acknowledged_as_one() {
 }
 
 #[test]
-fn one_source_cannot_have_more_than_its_share() {
+fn attack_one_host_cannot_have_more_flows_than_its_share() {
     let mut config = config();
     config.limits.flows_per_source = Some(3);
     let mut conntrack = conntrack(&config, 64);
@@ -526,7 +526,7 @@ fn establish(conntrack: &mut Conntrack, id: FlowId, at: u64) {
 }
 
 #[test]
-fn a_syn_flood_evicts_the_oldest_half_open_flows_and_no_established_one() {
+fn attack_syn_flood_evicts_the_oldest_half_open_flows_and_no_established_one() {
     let mut conntrack = conntrack(&config(), 128);
     let established: Vec<FlowId> = (0..32)
         .map(|port| {
@@ -589,7 +589,7 @@ fn rfc5382_req5_an_established_connection_lives_two_hours_and_four_minutes() {
 }
 
 #[test]
-fn rfc7857_2_2_a_reset_connection_stays_four_minutes_unless_a_syn_replaces_it() {
+fn rfc7857_s2_2_a_reset_connection_stays_four_minutes_unless_a_syn_replaces_it() {
     let mut conntrack = conntrack(&config(), 16);
     let id = syn_to_forward(&mut conntrack, (PEER, 1), 100, 0).expect("room");
     establish(&mut conntrack, id, 0);
@@ -610,7 +610,7 @@ fn rfc7857_2_2_a_reset_connection_stays_four_minutes_unless_a_syn_replaces_it() 
 }
 
 #[test]
-fn a_closed_connection_is_replaced_by_a_syn_beyond_its_end_only() {
+fn tcp_time_wait_ends_with_a_syn_beyond_the_end_only() {
     let mut conntrack = conntrack(&config(), 16);
     let id = syn_to_forward(&mut conntrack, (PEER, 1), 100, 0).expect("room");
     establish(&mut conntrack, id, 0);

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc6056_substitutes_differ_with_the_random_word() {
+    fn rfc7857_s9_substitutes_differ_with_the_random_word() {
         let mut ports = Ports::new(vec![]);
         ports.lease(like(Protocol::UDP, 2000), 0);
         let first = ports.lease(like(Protocol::UDP, 2000), 0x1234_5678);

@@ -182,7 +182,7 @@ fn arp_that_cannot_be_is_refused() {
 }
 
 #[test]
-fn nothing_is_learnt_that_nobody_asked_for() {
+fn attack_arp_spoofing_nothing_is_learnt_that_nobody_asked_for() {
     let mut world = routing();
     answer(&mut world, THIEF);
     world.send_frame(lan(), &arp(1, (THIEF, HOST), ([0; 6], HOST)));
@@ -197,7 +197,7 @@ fn nothing_is_learnt_that_nobody_asked_for() {
 }
 
 #[test]
-fn a_claim_on_a_known_neighbours_address_asks_the_owner_first() {
+fn attack_arp_spoofing_a_claim_on_a_known_address_asks_the_owner_first() {
     let mut world = routing();
     world.pass(dmz(), &packet(1));
     world.questions.clear();

@@ -44,7 +44,7 @@ fn three_zones_reach_each_other_one_hop_further_and_otherwise_untouched() {
 }
 
 #[test]
-fn a_ttl_that_runs_out_is_reported_inside_and_not_outside() {
+fn rfc1812_s5_3_1_a_ttl_that_runs_out_is_reported_inside_and_not_outside() {
     for ttl in [0, 1] {
         let mut world = routing();
         let packet = udp("10.99.0.2:5000", "10.98.0.3:53", b"late").ttl(ttl);
@@ -110,7 +110,7 @@ fn rfc791_too_large_without_df_is_cut_and_the_pieces_make_the_whole() {
 }
 
 #[test]
-fn ip_options_are_refused() {
+fn attack_ip_options_are_refused() {
     let mut world = routing();
     let mut packet = udp("10.99.0.2:5000", "10.98.0.3:53", b"routed");
     // Loose source route (RFC 791 section 3.1).
@@ -122,7 +122,7 @@ fn ip_options_are_refused() {
 type Spoiled = (fn(&mut Ipv4Header), DropReason);
 
 #[test]
-fn rfc1812_header_checks_discard_and_never_repair() {
+fn rfc1812_s5_2_2_header_checks_discard_and_never_repair() {
     let cases: [Spoiled; 3] = [
         (|header| header.header_checksum ^= 1, DropReason::IpChecksum),
         (|header| header.total_len += 1, DropReason::IpHeaderInvalid),
@@ -139,7 +139,7 @@ fn rfc1812_header_checks_discard_and_never_repair() {
 }
 
 #[test]
-fn sources_and_destinations_that_cannot_be_are_refused() {
+fn rfc1812_s5_3_7_sources_and_destinations_that_cannot_be_are_refused() {
     use DropReason::{GroupDestination, MartianDestination, MartianSource, OwnSource, ReversePath};
     let cases = [
         (wan(), "127.0.0.1", "10.99.0.2", MartianSource),
@@ -183,7 +183,7 @@ fn sources_and_destinations_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn private_sources_pass_from_the_wan_only_by_option_or_route() {
+fn rfc6890_private_sources_pass_from_the_wan_only_by_option_or_route() {
     let text = three_zones(r#"rule = [{ name = "all", action = "accept" }]"#, "");
     let allowing = text.replace(".254\"", ".254\"\nallow_private_sources = true");
     let routed = format!("{text}\n[[route]]\nto = \"172.16.0.0/16\"\nvia = \"203.0.113.9\"\n");
@@ -376,7 +376,7 @@ fn cut(mut packet: Ip, len: usize) -> Ip {
 }
 
 #[test]
-fn transport_headers_that_contradict_themselves_are_refused() {
+fn attack_lengths_of_transport_headers_that_contradict_themselves() {
     let datagram = || udp("10.99.0.2:256", "10.98.0.3:256", b"eight...");
     let segment = || syn("10.99.0.2:256", "10.98.0.3:256");
     let echo = || ping("10.99.0.2", "10.98.0.3", 5);

@@ -6,7 +6,7 @@ use sekisho_engine::DropReason::{
     self, FragmentInvalid, FragmentTableFull, FragmentTimeout, PolicyDefault,
 };
 
-use crate::support::ip::{Ip, host, ping, syn, tcp, udp};
+use crate::support::ip::{Ip, host, kind_of, ping, syn, tcp, udp};
 use crate::support::setup::{masquerading, routing, three_zones};
 use crate::support::world::{End, World, dmz, lan, wan};
 
@@ -35,7 +35,7 @@ fn hopped(pieces: &[Ip]) -> Vec<Ip> {
 }
 
 #[test]
-fn pieces_in_any_order_leave_in_order_and_untouched() {
+fn fragment_reassembly_pieces_in_any_order_leave_in_order_and_untouched() {
     let pieces = datagram(1000).pieces(256);
     assert_eq!(pieces.len(), 4);
     let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]];
@@ -53,7 +53,7 @@ fn pieces_in_any_order_leave_in_order_and_untouched() {
 }
 
 #[test]
-fn a_masqueraded_datagrams_head_gets_new_ports_and_its_rest_the_new_address() {
+fn rfc4787_req14_a_masqueraded_datagrams_pieces_come_in_any_order() {
     let payload: Vec<u8> = (0..200).collect();
     let inside = udp("10.99.0.2:40000", "192.0.2.9:53", &payload).id(7);
     let mut world = masquerading();
@@ -74,7 +74,7 @@ fn a_masqueraded_datagrams_head_gets_new_ports_and_its_rest_the_new_address() {
 }
 
 #[test]
-fn a_fragmented_echo_request_is_translated_too() {
+fn fragment_nat_an_echo_request_is_translated_too() {
     let mut world = masquerading();
     let whole = ping("10.99.0.2", "192.0.2.9", 7);
     let sent = offer(&mut world, &whole.pieces(8));
@@ -90,7 +90,7 @@ fn a_fragmented_echo_request_is_translated_too() {
 }
 
 #[test]
-fn rfc5722_a_datagram_with_an_overlap_is_dropped_whole() {
+fn fragment_overlap_drops_the_whole_datagram() {
     let whole = datagram(992);
     let pieces = whole.pieces(256);
     let overlaps = [
@@ -117,7 +117,7 @@ fn rfc5722_a_datagram_with_an_overlap_is_dropped_whole() {
 }
 
 #[test]
-fn a_piece_that_comes_twice_is_dropped_alone() {
+fn fragment_duplicate_is_dropped_alone() {
     let pieces = datagram(500).pieces(256);
     let mut world = routing();
     world.send(dmz(), &pieces[0]);
@@ -153,7 +153,7 @@ fn pieces_that_contradict_each_other_about_the_end_are_dropped() {
 }
 
 #[test]
-fn impossible_pieces_are_dropped_at_once() {
+fn fragment_ping_of_death_and_other_impossible_pieces_are_dropped_at_once() {
     let whole = datagram(992);
     let ragged = whole.piece(256, 100, true);
     let mut beyond = whole.piece(0, 256, false);
@@ -167,7 +167,7 @@ fn impossible_pieces_are_dropped_at_once() {
 }
 
 #[test]
-fn a_head_too_short_for_its_transport_header_is_refused() {
+fn fragment_tiny_first_is_refused() {
     let mut short = datagram(100).pieces(40).remove(0);
     short.body[4..6].copy_from_slice(&[0, 7]);
     assert_eq!(
@@ -188,7 +188,7 @@ fn a_head_too_short_for_its_transport_header_is_refused() {
 }
 
 #[test]
-fn a_datagram_without_its_head_is_never_seen_outside_and_times_out() {
+fn fragment_alone_is_never_seen_outside_and_times_out() {
     let mut world = routing();
     let pieces = datagram(500).pieces(128);
     for piece in &pieces[1..] {
@@ -203,7 +203,7 @@ fn a_datagram_without_its_head_is_never_seen_outside_and_times_out() {
 }
 
 #[test]
-fn the_rest_of_a_forbidden_datagram_is_forbidden_too() {
+fn fragment_reassembly_the_rest_of_a_forbidden_datagram_is_forbidden_too() {
     let mut world = World::new(&three_zones(
         r#"rule = [{ name = "dns", from = "dmz", service = "udp/54", action = "accept" }]"#,
         "",
@@ -216,7 +216,7 @@ fn the_rest_of_a_forbidden_datagram_is_forbidden_too() {
 }
 
 #[test]
-fn one_source_cannot_fill_the_table() {
+fn fragment_fairness_one_source_cannot_fill_the_table() {
     let mut world = routing();
     let first = |id: u16| datagram(500).id(id).pieces(128)[0].clone();
     for id in 0..16 {
@@ -344,7 +344,7 @@ fn a_fragmented_tcp_segment_keeps_its_connection_in_step() {
 }
 
 #[test]
-fn a_translated_datagram_that_is_cut_on_its_way_out_makes_the_translated_whole() {
+fn rfc4787_req13a_a_translated_datagram_that_is_cut_makes_the_translated_whole() {
     let text = three_zones(
         r#"rule = [{ name = "out", from = "dmz", action = "accept" }]"#,
         r#"[nat]
@@ -369,4 +369,61 @@ fn a_translated_datagram_that_is_cut_on_its_way_out_makes_the_translated_whole()
     sent.sort_by_key(|piece| piece.header.fragment_offset.value());
     let again = udp("203.0.113.1:40000", "192.0.2.9:53", &payload).id(4);
     assert_eq!(sent, again.hop().pieces(560));
+}
+
+#[test]
+fn fragment_memory_is_bounded_whoever_sends() {
+    let mut world = routing();
+    for round in 0..2_000u16 {
+        let src = format!("10.99.0.{}:4000", 2 + round % 250);
+        let whole = udp(&src, "10.98.0.3:53", &[1; 1000]).id(round);
+        // No head, no end: nothing is ever complete.
+        for from in [128, 256, 384] {
+            assert_eq!(world.send(dmz(), &whole.piece(from, 128, true)), []);
+        }
+        assert!(world.engine.counters().held() <= 128, "half of all places");
+    }
+    assert!(world.engine.counters().drops(FragmentTableFull) > 5_000);
+    assert_eq!(world.engine.conntrack().flows(), 0);
+    world.pass_time(Duration::from_secs(31));
+    assert_eq!(world.engine.counters().held(), 0);
+}
+
+#[test]
+fn fragment_time_is_bounded_and_a_late_piece_does_not_prolong_it() {
+    let mut world = routing();
+    let pieces = datagram(1000).pieces(128);
+    for piece in &pieces[..3] {
+        assert_eq!(world.send(dmz(), piece), []);
+        world.pass_time(Duration::from_secs(9));
+    }
+    assert_eq!(world.engine.counters().held(), 3);
+    world.pass_time(Duration::from_secs(4));
+    assert_eq!(world.engine.counters().held(), 0);
+    assert_eq!(world.engine.counters().drops(FragmentTimeout), 3);
+    for piece in &pieces[3..] {
+        assert_eq!(world.send(dmz(), piece), [], "the rest alone is nothing");
+    }
+}
+
+#[test]
+fn fragment_df_passes_as_it_is_and_is_respected() {
+    for whole in [datagram(600), datagram(600).dont_fragment()] {
+        let mut world = routing();
+        let pieces = whole.pieces(256);
+        let sent = offer(&mut world, &pieces);
+        assert_eq!(sent, hopped(&pieces), "RFC 6864 section 4.1 allows both");
+    }
+    let text = three_zones(r#"rule = [{ name = "all", action = "accept" }]"#, "");
+    let narrow = text.replace("10.98.0.1/24\"", "10.98.0.1/24\"\nmtu = 576");
+    let mut world = World::new(&narrow);
+    let pieces = datagram(1400).dont_fragment().pieces(800);
+    world.send(dmz(), &pieces[0]);
+    let sent = world.send(dmz(), &pieces[1]);
+    assert_eq!(
+        kind_of(&sent[0].packet),
+        [3, 4],
+        "of the first, and of it alone"
+    );
+    assert_eq!((sent.len(), sent[0].zone), (1, dmz()));
 }

@@ -89,7 +89,7 @@ fn without_translation_an_error_passes_as_it_is_both_ways() {
 }
 
 #[test]
-fn errors_that_belong_to_no_flow_are_dropped() {
+fn rfc5508_req4_errors_that_belong_to_no_flow_are_dropped() {
     let mut world = masquerading();
     let packet = udp("10.99.0.2:40000", "192.0.2.9:53", b"?");
     let (inside, outside) = sent_out(&mut world, &packet);
@@ -138,36 +138,10 @@ fn a_reporter_that_cannot_be_where_it_says_is_not_believed() {
 }
 
 #[test]
-fn spoiled_errors_and_spoiled_quotes() {
+fn what_quotes_too_little_or_a_later_piece_is_dropped() {
     let mut world = masquerading();
     let packet = udp("10.99.0.2:40000", "192.0.2.9:53", b"?");
-    let (inside, outside) = sent_out(&mut world, &packet);
-    let report = error(ROUTER, OUTSIDE, UNREACHABLE, &outside, 28);
-    assert_eq!(
-        world.refuse(wan(), &report.spoiled(20)),
-        DropReason::IcmpChecksum
-    );
-
-    let mut wrong_header = outside.clone();
-    wrong_header.header.header_checksum ^= 1;
-    let report = error(ROUTER, OUTSIDE, UNREACHABLE, &wrong_header, 28);
-    assert_eq!(
-        world.refuse(wan(), &report),
-        IcmpUnrelated,
-        "RFC 5508 REQ-3a"
-    );
-
-    // RFC 5508 REQ-3c: a quoted transport checksum is not verified, and stays as wrong as it was.
-    let report = error(
-        ROUTER,
-        OUTSIDE,
-        UNREACHABLE,
-        &outside.clone().spoiled(5),
-        28,
-    );
-    let expected = error(ROUTER, "10.99.0.2", UNREACHABLE, &inside.spoiled(5), 28);
-    assert_eq!(world.pass(wan(), &report).packet, expected.hop());
-
+    let (_, outside) = sent_out(&mut world, &packet);
     for quoted in 0..28 {
         let report = error(ROUTER, OUTSIDE, UNREACHABLE, &outside, quoted);
         assert_eq!(
@@ -184,7 +158,7 @@ fn spoiled_errors_and_spoiled_quotes() {
 }
 
 #[test]
-fn rfc5927_blind_errors_are_seen_through() {
+fn attack_blind_icmp_errors_are_seen_through() {
     let mut world = masquerading();
     let first = syn("10.99.0.2:40000", "192.0.2.9:80");
     let (_, outside) = sent_out(&mut world, &first);
@@ -271,7 +245,7 @@ fn an_error_waits_for_its_receivers_neighbour_like_any_packet() {
 }
 
 #[test]
-fn rfc1812_our_own_errors_are_limited_and_never_about_errors() {
+fn rfc1812_s4_3_2_8_our_own_errors_are_limited_and_never_about_errors() {
     let limits = "[limits]\nicmp_errors_per_second = 5";
     let rule = r#"rule = [{ name = "all", action = "accept" }]"#;
     let mut world = World::new(&three_zones(rule, limits));

@@ -5,6 +5,7 @@
 //! which leaves must pass.
 
 mod arp;
+mod attacks;
 mod conservation;
 mod filter;
 mod forwarding;
@@ -14,5 +15,10 @@ mod nat;
 mod nat_kinds;
 mod offload;
 mod own;
+mod rfc1812;
+mod rfc4787;
+mod rfc5382;
+mod rfc5508;
+mod rfc7857;
 mod support;
 mod tcp;

@@ -87,7 +87,7 @@ fn a_port_of_our_own_services_invites_nobody_and_ends_with_its_address() {
 }
 
 #[test]
-fn no_inside_host_gets_the_port_of_our_dhcp() {
+fn attack_port_shadowing_no_inside_host_gets_the_port_of_our_dhcp() {
     let mut world = masquerading();
     for port in [67, 68] {
         let from = format!("10.99.0.2:{port}");

@@ -66,7 +66,7 @@ fn assert_down(pool: &Pool, fake: &Fake, card: &mut Card<Fake>, fault: DeviceFau
 }
 
 #[test]
-fn used_index_ahead_of_what_was_offered_is_a_fault() {
+fn device_index_ahead_of_what_was_offered_is_a_fault() {
     let setup = setup();
     setup.1.queue(Queue::Receive).set_used_index(SIZE + 1);
     let queue = Queue::Receive;
@@ -81,7 +81,7 @@ fn used_index_ahead_of_what_was_offered_is_a_fault() {
 }
 
 #[test]
-fn used_index_going_back_is_a_fault() {
+fn device_index_going_back_is_a_fault() {
     let setup = setup();
     setup.1.queue(Queue::Receive).set_used_index(u16::MAX);
     let queue = Queue::Receive;
@@ -96,7 +96,7 @@ fn used_index_going_back_is_a_fault() {
 }
 
 #[test]
-fn used_index_going_back_on_known_entries_is_a_fault() {
+fn device_index_going_back_on_known_entries_is_a_fault() {
     let mut setup = setup();
     hand_back(&setup.1, 1, &[72]);
     hand_back(&setup.1, 3, &[2048, 2048]);
@@ -114,7 +114,7 @@ fn used_index_going_back_on_known_entries_is_a_fault() {
 }
 
 #[test]
-fn unpublished_buffers_do_not_count_as_offered() {
+fn device_id_never_offered_before_it_is_published() {
     let mut setup = setup();
     for _ in 0..4 {
         hand_back(&setup.1, 1, &[72]);
@@ -134,7 +134,7 @@ fn unpublished_buffers_do_not_count_as_offered() {
 }
 
 #[test]
-fn used_number_past_the_table_is_a_fault() {
+fn device_id_out_of_range_is_a_fault() {
     for id in [u32::from(SIZE), 0xffff, 0x1_0000, u32::MAX] {
         let setup = setup();
         setup.1.queue(Queue::Receive).hand_back(id, 60);
@@ -150,7 +150,7 @@ fn used_number_past_the_table_is_a_fault() {
 }
 
 #[test]
-fn buffer_handed_back_twice_is_a_fault() {
+fn device_id_twice_is_a_fault() {
     let mut setup = setup();
     let taken = setup.1.queue(Queue::Receive).take().expect("a buffer");
     write(only(&taken).address + 10, &1_u16.to_le_bytes());
@@ -173,7 +173,7 @@ fn buffer_handed_back_twice_is_a_fault() {
 }
 
 #[test]
-fn sent_number_never_offered_is_a_fault() {
+fn device_id_never_offered_is_a_fault() {
     let mut setup = setup();
     setup
         .2
@@ -210,7 +210,7 @@ fn sent_index_without_a_frame_is_a_fault() {
 }
 
 #[test]
-fn length_over_the_buffer_is_a_fault() {
+fn device_length_over_the_buffer_is_a_fault() {
     for len in [2049, 0x1_0000 + 60, u32::MAX] {
         let setup = setup();
         hand_back(&setup.1, 1, &[len]);
@@ -225,7 +225,7 @@ fn length_over_the_buffer_is_a_fault() {
 }
 
 #[test]
-fn length_under_the_header_is_a_fault() {
+fn device_length_under_the_header_is_a_fault() {
     for len in [0, 11] {
         let setup = setup();
         hand_back(&setup.1, 1, &[len]);
@@ -234,7 +234,7 @@ fn length_under_the_header_is_a_fault() {
 }
 
 #[test]
-fn length_over_a_further_buffer_is_a_fault() {
+fn device_length_over_a_further_buffer_is_a_fault() {
     let setup = setup();
     hand_back(&setup.1, 2, &[2048, 2049]);
     fails(
@@ -254,21 +254,21 @@ fn empty_further_buffer_is_a_fault() {
 }
 
 #[test]
-fn frame_in_no_buffers_is_a_fault() {
+fn device_num_buffers_of_none_is_a_fault() {
     let setup = setup();
     hand_back(&setup.1, 0, &[72]);
     fails(setup, DeviceFault::NoBuffers);
 }
 
 #[test]
-fn frame_in_more_buffers_than_came_is_a_fault() {
+fn device_num_buffers_of_more_than_came_is_a_fault() {
     let setup = setup();
     hand_back(&setup.1, 3, &[2048, 2048]);
     fails(setup, DeviceFault::MissingBuffers { said: 3, came: 2 });
 }
 
 #[test]
-fn frame_in_more_buffers_than_there_are_is_a_fault() {
+fn device_num_buffers_of_more_than_there_are_is_a_fault() {
     let setup = setup();
     hand_back(&setup.1, u16::MAX, &[2048; SIZE as usize]);
     fails(
@@ -281,7 +281,7 @@ fn frame_in_more_buffers_than_there_are_is_a_fault() {
 }
 
 #[test]
-fn device_asking_for_a_reset_takes_the_card_down() {
+fn device_needs_reset_takes_the_card_down() {
     let (pool, fake, mut card) = setup();
     fake.state().status |= status::NEEDS_RESET;
     assert_eq!(card.link(), Link::Down);
@@ -289,7 +289,7 @@ fn device_asking_for_a_reset_takes_the_card_down() {
 }
 
 #[test]
-fn configuration_that_never_holds_still_is_a_fault() {
+fn device_config_that_never_holds_still_is_a_fault() {
     let (pool, fake, mut card) = setup();
     fake.state().restless = 1;
     assert_eq!(card.link(), Link::Down);
@@ -308,7 +308,7 @@ fn device_stuck_in_reset_keeps_its_buffers() {
 }
 
 #[test]
-fn frame_too_long_is_dropped_and_the_card_goes_on() {
+fn attack_lengths_a_frame_too_long_is_dropped_and_the_card_goes_on() {
     let pool = pool(128, 2048);
     let fake = Fake::new(ALL, 64);
     let mut card = fake.start(pool);
@@ -320,7 +320,7 @@ fn frame_too_long_is_dropped_and_the_card_goes_on() {
 }
 
 #[test]
-fn runt_is_dropped_and_the_card_goes_on() {
+fn attack_lengths_a_runt_is_dropped_and_the_card_goes_on() {
     let (_, fake, mut card) = setup();
     let _ = fake.deliver(PLAIN, &frame(13, 1));
     let error = RxError::Frame(FrameFault::Runt);
@@ -331,7 +331,7 @@ fn runt_is_dropped_and_the_card_goes_on() {
 }
 
 #[test]
-fn ring_memory_overwritten_by_the_device_is_not_believed() {
+fn device_random_ring_memory_is_not_believed() {
     let (pool, fake, mut card) = setup();
     card.transmit_copy(&frame(3000, 1), Offload::NONE)
         .expect("room");

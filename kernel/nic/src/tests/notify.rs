@@ -149,3 +149,24 @@ fn arming_fills_the_receive_ring_and_tells_the_device() {
         assert_eq!(fake.queue(Queue::Receive).waiting(), 1);
     }
 }
+
+#[test]
+fn device_interrupts_without_reason_change_nothing() {
+    for way in WAYS {
+        let (fake, mut card) = setup(way);
+        // What the machine does at each interrupt, whether or not there was one to do.
+        for _ in 0..1_000 {
+            card.disarm();
+            assert!(card.receive().is_none());
+            card.reclaim();
+            card.refill();
+            card.publish();
+            card.arm();
+            assert!(!card.has_work());
+        }
+        assert_eq!(card.fault(), None);
+        assert_eq!(fake.queue(Queue::Receive).waiting(), 16);
+        let _ = fake.deliver(PLAIN, &frame(60, 1));
+        assert!(card.receive().expect("a frame").is_ok());
+    }
+}

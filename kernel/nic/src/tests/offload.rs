@@ -93,7 +93,7 @@ fn valid_checksum_that_was_not_negotiated_means_nothing() {
 }
 
 #[test]
-fn partial_checksum_outside_the_frame_is_dropped() {
+fn device_offload_checksum_outside_the_frame_is_dropped() {
     for (start, offset) in [
         (2983, 16),
         (34, 2965),
@@ -138,7 +138,7 @@ fn large_frame_of_an_unknown_kind_is_dropped() {
 }
 
 #[test]
-fn large_frame_that_contradicts_itself_is_dropped() {
+fn device_offload_large_frame_that_contradicts_itself_is_dropped() {
     dropped(
         ALL,
         header(0, 1, 1448, 34, 16),
@@ -336,7 +336,7 @@ proptest! {
     }
 
     #[test]
-    fn any_header_gives_an_offload_that_stays_inside_the_frame(random: [u8; HEADER_BYTES]) {
+    fn device_offload_of_any_header_stays_inside_the_frame(random: [u8; HEADER_BYTES]) {
         let mut header = random;
         header[10..].copy_from_slice(&[1, 0]);
         if let Ok(offload) = received(ALL, header)

@@ -247,7 +247,7 @@ proptest! {
 
     /// A device that hands back anything at all: no panic, no loop, no buffer lost.
     #[test]
-    fn random_device_loses_no_buffer(seed: u64) {
+    fn device_random_lies_lose_no_buffer(seed: u64) {
         let mut world = World::new(ALL, seed);
         for _ in 0..200 {
             if world.card.fault().is_some() {

@@ -24,7 +24,7 @@ fn device_that_stays_in_reset_is_refused() {
 }
 
 #[test]
-fn device_whose_configuration_never_holds_still_is_refused() {
+fn device_config_that_never_holds_still_at_the_start_is_refused() {
     let fake = Fake::new(ALL, 64);
     fake.state().restless = 1;
     assert_eq!(refusal(&fake), Some(StartError::ConfigUnstable));
