@@ -10,11 +10,13 @@
 //! * [`rig::Rig`]: the firewall between two such hosts.
 //! * [`site::Site`]: the firewall between networks of real Linux hosts.
 //! * [`frames`], [`way`]: Ethernet frames, read and made.
+//! * [`conformance`]: the page that says which test shows which requirement.
 //! * [`elf`]: what the audit of the kernel's ELF looks at.
 //! * [`kernel`]: where the kernel is.
 //! * [`skip`]: tests that need root, and say so where there is none.
 
 pub mod capture;
+pub mod conformance;
 pub mod dhcp;
 pub mod elf;
 pub mod firewall;

@@ -160,7 +160,7 @@ fn rfc7857_s3_a_port_is_shared_where_peers_differ_and_never_where_they_are_the_s
 }
 
 #[test]
-fn port_shadowing_no_shared_port_is_one_that_a_forward_or_our_dhcp_listens_on() {
+fn attack_port_shadowing_no_shared_port_is_one_that_a_forward_or_our_dhcp_listens_on() {
     let linux = Preset::Linux.behavior();
     let mut conntrack = overlapping(64);
     let key = FlowKey {
