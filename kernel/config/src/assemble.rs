@@ -41,7 +41,7 @@ pub(crate) fn assemble(table: Value, findings: &mut Findings) -> Option<Config> 
         routes: &routes,
     };
     let forwards = forward::read_all(&root, &around, &mut names, &mut taken, findings);
-    let nat = nat::read(&root, &names, findings);
+    let nat = nat::read(&root, &names, &around, findings);
     let timeouts = bounds::read_timeouts(&root, nat.preset, findings);
     let limits = bounds::read_limits(&root, findings);
     if findings.errors() > 0 {
@@ -121,7 +121,8 @@ fn finish_zones(
 /// route leads, what is masqueraded into, and where forwards come from.
 fn default_answer(draft: &ZoneDraft, id: ZoneId, forwards: &[Forward], nat: &Nat) -> Answer {
     let leads_out = draft.is_dhcp() || draft.gateway_at.is_some();
-    let hides_others = nat.masquerade.iter().any(|direction| direction.to == id);
+    let hides_others = nat.masquerade.iter().any(|direction| direction.to == id)
+        || nat.one_to_one.iter().any(|entry| entry.to == id);
     let is_forwarded = forwards.iter().any(|forward| forward.from == id);
     if leads_out || hides_others || is_forwarded {
         return Answer::default();

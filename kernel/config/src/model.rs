@@ -244,16 +244,38 @@ pub struct Forward {
     pub from: ZoneId,
     /// The outside ports; only [`Service::Tcp`] and [`Service::Udp`].
     pub service: Vec<Service>,
-    /// The inside server.
-    pub to: Ipv4Addr,
-    /// The zone that holds the inside server, by its prefix or a route.
-    pub to_zone: ZoneId,
-    /// First inside port; `None` keeps the outside port. A range maps one to one from here.
-    pub to_port: Option<u16>,
+    /// The inside servers, one to [`MAX_SERVERS`]; all of them offer the same.
+    pub servers: Vec<Server>,
+    /// Which of several servers gets a flow.
+    pub balance: Balance,
     /// Who may use it; empty for everybody.
     pub sources: Vec<IpNet>,
     /// Print each new flow on the console (rate-limited).
     pub log: bool,
+}
+
+/// The most servers of one forward.
+pub const MAX_SERVERS: usize = 64;
+
+/// A server behind a forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its own address.
+    pub address: Ipv4Addr,
+    /// The zone that holds it, by its prefix or a route.
+    pub zone: ZoneId,
+    /// First inside port; `None` keeps the outside port. A range maps one to one from here.
+    pub port: Option<u16>,
+}
+
+/// Which of a forward's servers gets a new flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Balance {
+    /// The next one.
+    #[default]
+    RoundRobin,
+    /// Always the same for one client address.
+    SourceHash,
 }
 
 /// A static route.
@@ -272,8 +294,10 @@ pub struct Route {
 pub struct Nat {
     /// What the other settings and the timeouts default to.
     pub preset: Preset,
-    /// From which zone into which zone sources become the latter's own address.
+    /// From which zone into which zone sources become an address of ours there.
     pub masquerade: Vec<Masquerade>,
+    /// Inside addresses with an outside address each for themselves; they come before masquerading.
+    pub one_to_one: Vec<OneToOne>,
     /// What holds where no masquerade entry does: for hairpins from zones that are not masqueraded.
     pub behavior: Behavior,
     /// Flows to different peers may share an outside port (RFC 7857 section 3). Only where every
@@ -336,10 +360,27 @@ impl Preset {
 pub struct Masquerade {
     /// The inside.
     pub from: ZoneId,
-    /// The outside, whose own address becomes the source.
+    /// The outside.
     pub to: ZoneId,
+    /// What the source becomes; `None` for the firewall's own address in `to`.
+    pub address: Option<Ipv4Addr>,
     /// How mappings from there to here behave.
     pub behavior: Behavior,
+}
+
+/// Static NAT: each address of a prefix stands for the one with the same bits behind another prefix of the same length.
+///
+/// Outside, the firewall holds these addresses beside its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OneToOne {
+    /// The hosts' own addresses.
+    pub inside: Ipv4Net,
+    /// The zone that holds them.
+    pub from: ZoneId,
+    /// What they are called outside.
+    pub outside: Ipv4Net,
+    /// The zone in which they are called that.
+    pub to: ZoneId,
 }
 
 /// How a NAT behaves (RFC 4787 sections 4 to 6).

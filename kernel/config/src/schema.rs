@@ -56,7 +56,7 @@ pub const RULE: Schema = Schema {
 /// A port forward.
 pub const FORWARD: Schema = Schema {
     title: "forward = [{ ... }]",
-    keys: &["name", "from", "service", "to", "sources", "log"],
+    keys: &["name", "from", "service", "to", "balance", "sources", "log"],
 };
 
 /// A static route.
@@ -71,6 +71,7 @@ pub const NAT: Schema = Schema {
     keys: &[
         "preset",
         "masquerade",
+        "one_to_one",
         "mapping",
         "filtering",
         "port_preservation",
@@ -86,12 +87,19 @@ pub const MASQUERADE: Schema = Schema {
     keys: &[
         "from",
         "to",
+        "address",
         "mapping",
         "filtering",
         "port_preservation",
         "port_parity",
         "hairpin",
     ],
+};
+
+/// Static translation.
+pub const ONE_TO_ONE: Schema = Schema {
+    title: "one_to_one = [{ ... }]",
+    keys: &["inside", "outside", "to"],
 };
 
 /// Idle times.
@@ -120,7 +128,7 @@ pub const LIMITS: Schema = Schema {
 };
 
 /// Every table with fixed keys; `[set]` and `[service]` take names of your choice.
-pub const ALL: [Schema; 11] = [
+pub const ALL: [Schema; 12] = [
     ROOT,
     ZONE,
     DHCP,
@@ -130,6 +138,7 @@ pub const ALL: [Schema; 11] = [
     ROUTE,
     NAT,
     MASQUERADE,
+    ONE_TO_ONE,
     TIMEOUT,
     LIMITS,
 ];

@@ -50,6 +50,13 @@ impl Segments {
         all.find(|segment| segment.own.contains(&address)).copied()
     }
 
+    /// The segment that has an address in common with a prefix.
+    pub fn overlapping(&self, net: Ipv4Net) -> Option<Segment> {
+        let mut all = self.known.iter();
+        all.find(|segment| segment.own.trunc().contains(&net) || net.contains(&segment.own.trunc()))
+            .copied()
+    }
+
     /// The segment that has this network itself.
     pub fn with_network(&self, net: Ipv4Net) -> Option<Segment> {
         let mut all = self.known.iter();

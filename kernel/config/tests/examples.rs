@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sekisho_config::model::{
-    Action, Addressing, Answer, Card, DnsOption, Forward, Masquerade, Place, PortRange, Preset,
-    RouterOption, Service, Zone, ZoneId,
+    Action, Addressing, Answer, Balance, Card, DnsOption, Forward, Masquerade, Place, PortRange,
+    Preset, RouterOption, Server, Service, Zone, ZoneId,
 };
 use sekisho_config::{Config, TEMPLATE, check};
 
@@ -102,9 +102,12 @@ fn dmz_keeps_the_server_from_private_networks() {
             name: "www".into(),
             from: id(0),
             service: vec![tcp(80)],
-            to: Ipv4Addr::new(10, 99, 0, 2),
-            to_zone: id(1),
-            to_port: None,
+            servers: vec![Server {
+                address: Ipv4Addr::new(10, 99, 0, 2),
+                zone: id(1),
+                port: None,
+            }],
+            balance: Balance::RoundRobin,
             sources: vec![],
             log: false,
         }]
@@ -123,10 +126,11 @@ fn nat_masquerades_and_forwards_a_changed_port() {
     let inside_out = Masquerade {
         from: id(1),
         to: id(0),
+        address: None,
         behavior: Preset::Rfc.behavior(),
     };
     assert_eq!(config.nat.masquerade, [inside_out]);
-    assert_eq!(config.forwards[0].to_port, Some(22));
+    assert_eq!(config.forwards[0].servers[0].port, Some(22));
     let dhcp = config.zones[1].dhcp.as_ref().expect("guests have DHCP");
     assert_eq!(dhcp.lease, Duration::from_secs(7200));
     assert_eq!(dhcp.reservations.len(), 1);

@@ -227,7 +227,7 @@ fn forwards_share_a_port_where_their_sources_are_apart() {
         { name = \"c\", from = \"wan\", service = \"udp/22\", to = \"10.99.0.4:2222\" }]";
     let forwards = File { top, ..FILE }.checked().config.forwards;
     assert_eq!(forwards.len(), 3);
-    assert_eq!(forwards[2].to_port, Some(2222));
+    assert_eq!(forwards[2].servers[0].port, Some(2222));
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_forward_may_lead_behind_a_router() {
     }
     .checked()
     .config;
-    assert_eq!(Place::Zone(config.forwards[0].to_zone), zone(1));
+    assert_eq!(Place::Zone(config.forwards[0].servers[0].zone), zone(1));
     assert_eq!(Place::Zone(config.routes[0].zone), zone(1));
 }
 
@@ -328,6 +328,27 @@ fn the_linux_preset_is_netfilters_and_explicit_keys_override_it() {
     ));
     assert!(!cone.port_overlapping && cone.behavior.hairpin);
     assert_eq!(cone.behavior.filtering, Filtering::AddressAndPortDependent);
+}
+
+#[test]
+fn outside_addresses_may_be_shared_by_masquerading_and_are_outside() {
+    let tables = "[zone.lan]\nslot = 2\naddress = \"10.98.0.1/24\"\n[nat]\nmasquerade = [\
+        { from = \"dmz\", to = \"wan\", address = \"192.0.2.7\" },\
+        { from = \"lan\", to = \"wan\", address = \"192.0.2.7\" }]";
+    let nat = File { tables, ..FILE }.checked().config.nat;
+    let seven = Some(std::net::Ipv4Addr::new(192, 0, 2, 7));
+    assert!(nat.masquerade.iter().all(|entry| entry.address == seven));
+    let alone = "[nat]\none_to_one = [{ inside = \"10.99.0.2\", outside = \"198.51.100.1\", to = \"wan\" }]";
+    let file = File {
+        tables: alone,
+        ..FILE
+    };
+    assert_eq!(file.answers(), [SILENT, INSIDE]);
+    let entry = file.checked().config.nat.one_to_one[0];
+    assert_eq!(
+        (Place::Zone(entry.from), Place::Zone(entry.to)),
+        (zone(1), zone(0))
+    );
 }
 
 #[test]

@@ -79,20 +79,28 @@ fn keeps_its_promises(config: &Config) {
         }
     }
     for forward in &config.forwards {
-        assert!(forward.from != forward.to_zone);
-        assert!(forward.from.index() < zones && forward.to_zone.index() < zones);
+        assert!(forward.from.index() < zones && !forward.servers.is_empty());
+        for server in &forward.servers {
+            assert!(forward.from != server.zone && server.zone.index() < zones);
+        }
         assert!(!forward.service.is_empty());
         for service in &forward.service {
             let (Service::Tcp(ports) | Service::Udp(ports)) = service else {
                 panic!("a forward of {service:?}");
             };
             assert!(ports.first > 0 && ports.first <= ports.last);
-            let highest = u32::from(forward.to_port.unwrap_or(0)) + ports.count() - 1;
-            assert!(highest <= 65_535);
+            for server in &forward.servers {
+                let highest = u32::from(server.port.unwrap_or(0)) + ports.count() - 1;
+                assert!(highest <= 65_535);
+            }
         }
     }
     for direction in &config.nat.masquerade {
         assert!(direction.from != direction.to);
+    }
+    for entry in &config.nat.one_to_one {
+        assert!(entry.from != entry.to && entry.from.index() < zones && entry.to.index() < zones);
+        assert_eq!(entry.inside.prefix_len(), entry.outside.prefix_len());
     }
 }
 

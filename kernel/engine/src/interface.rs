@@ -9,6 +9,7 @@ use sekisho_config::model::{Addressing, Answer};
 
 use crate::ZoneId;
 use crate::engine::Seat;
+use crate::nat::plan;
 use crate::neighbor::Mac;
 use crate::route::{NextHop, Route};
 
@@ -23,6 +24,8 @@ pub struct Interface {
     pub link: Link,
     /// Our address and the segment's prefix; `None` until DHCP gives one.
     pub address: Option<Ipv4Net>,
+    /// Addresses beside our own that we hold here, for hosts inside.
+    pub aliases: Vec<Ipv4Net>,
     /// The default route's next hop, if this zone leads out.
     pub gateway: Option<Ipv4Addr>,
     /// Largest IP packet in bytes.
@@ -60,6 +63,12 @@ impl Interface {
     #[must_use]
     pub fn own(&self) -> Option<Ipv4Addr> {
         self.address.map(|net| net.addr())
+    }
+
+    /// Whether an address is ours here, be it our own or one that we hold for hosts inside.
+    #[must_use]
+    pub fn holds(&self, address: Ipv4Addr) -> bool {
+        self.own() == Some(address) || self.aliases.iter().any(|net| net.contains(&address))
     }
 
     /// Whether a destination is the segment's own broadcast address (or its old form, the network's).
@@ -103,6 +112,7 @@ impl Interfaces {
                         mac: seat.mac,
                         link: seat.link,
                         address,
+                        aliases: plan::aliases(config, ZoneId::new(index)?),
                         gateway,
                         mtu: zone.mtu,
                         answer: zone.answer,
@@ -130,12 +140,10 @@ impl Interfaces {
         self.0.iter()
     }
 
-    /// The interface that has this address.
+    /// The interface that holds this address.
     #[must_use]
     pub fn owner(&self, address: Ipv4Addr) -> Option<&Interface> {
-        self.0
-            .iter()
-            .find(|interface| interface.own() == Some(address))
+        self.0.iter().find(|interface| interface.holds(address))
     }
 
     /// Whether this is some segment's own broadcast address.

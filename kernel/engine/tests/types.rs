@@ -54,6 +54,7 @@ fn three_zones(rules: Vec<Rule>) -> Config {
         nat: Nat {
             masquerade: vec![],
             preset: Preset::Rfc,
+            one_to_one: vec![],
             behavior: Preset::Rfc.behavior(),
             port_overlapping: false,
         },

@@ -36,7 +36,8 @@ const MOST_RESERVATIONS: usize = 1024;
 
 /// A DHCP server as read; router and name servers may depend on the rest of the file.
 pub(crate) struct DhcpDraft {
-    range: (Ipv4Addr, Ipv4Addr),
+    /// The first and the last address that it hands out.
+    pub range: (Ipv4Addr, Ipv4Addr),
     lease: Duration,
     router: Option<RouterOption>,
     /// The name servers, if it says.

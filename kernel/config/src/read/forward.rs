@@ -6,12 +6,13 @@ use core::net::Ipv4Addr;
 
 use ipnet::IpNet;
 
+use super::nat::one_of;
 use super::rule::{Taken, read_name, read_prefixes};
 use super::zone::{ZoneDraft, neighbour_on};
 use crate::excerpt::quoted;
 use crate::fields::Fields;
 use crate::findings::{Fault, Findings};
-use crate::model::{Forward, PortRange, Route, Service, ZoneId};
+use crate::model::{Balance, Forward, MAX_SERVERS, PortRange, Route, Server, Service, ZoneId};
 use crate::names::Names;
 use crate::schema;
 use crate::segments::Segments;
@@ -101,14 +102,13 @@ fn read(
     let name = read_name(fields, format!("forward-{}", index + 1), taken, findings);
     let from = read_from(fields, names, findings);
     let sources = read_prefixes(fields, "sources", names, findings);
-    let target = fields.parsed("to", parse_target, findings);
+    let targets = fields.strings("to", findings);
+    let balance = read_balance(fields, findings);
     let service = read_service(fields, names, findings);
     let log = fields.boolean("log", false, findings);
-    let (target, from) = (target?, from?);
-    let (to, to_port) = target.value;
-    let to_zone = zone_of(Located::new(to, target.at), from, around, findings)?;
+    let (targets, from) = (targets?, from?);
     let (service_at, service) = service?;
-    findings.take(target.at, check_changed_port(&service, to_port))?;
+    let servers = read_servers(fields, &targets, (from, &service), around, findings)?;
     findings.take(
         service_at,
         check_own_services(&service, around.zones.get(from.index())?),
@@ -117,12 +117,64 @@ fn read(
         name: name?,
         from,
         service,
-        to,
-        to_zone,
-        to_port,
+        servers,
+        balance,
         sources: sources?,
         log,
     })
+}
+
+/// The words of `balance`.
+const BALANCES: [(&str, Balance); 2] = [
+    ("round-robin", Balance::RoundRobin),
+    ("source-hash", Balance::SourceHash),
+];
+
+fn read_balance(fields: &Fields, findings: &mut Findings) -> Balance {
+    let grammar = |word| one_of("balance", word, &BALANCES);
+    let balance = fields.parsed("balance", grammar, findings);
+    balance.map_or(Balance::default(), |balance| balance.value)
+}
+
+fn read_servers(
+    fields: &Fields,
+    targets: &[Located<&str>],
+    (from, service): (ZoneId, &[Service]),
+    around: &Surroundings,
+    findings: &mut Findings,
+) -> Option<Vec<Server>> {
+    if targets.len() > MAX_SERVERS {
+        let fault = Fault::new(format!("{} servers are too many", targets.len()));
+        let help = format!("a forward leads to {MAX_SERVERS} at the most");
+        findings.error(fields.key_at("to"), fault.help(help));
+        return None;
+    }
+    if let [_] = targets
+        && fields.has("balance")
+    {
+        let fault = Fault::new("there is one server, and nothing to balance");
+        let help = "name several, to = [\"10.99.0.2\", \"10.99.0.3\"], or leave `balance` out";
+        findings.error(fields.key_at("balance"), fault.help(help));
+        return None;
+    }
+    let mut servers: Vec<Server> = Vec::new();
+    for target in targets {
+        let (address, port) = findings.take(target.at, parse_target(target.value))?;
+        let zone = zone_of(Located::new(address, target.at), from, around, findings)?;
+        findings.take(target.at, check_changed_port(service, port))?;
+        let server = Server {
+            address,
+            zone,
+            port,
+        };
+        if servers.contains(&server) {
+            let fault = Fault::new(format!("{} is named twice", quoted(target.value)));
+            findings.error(target.at, fault.help("each server gets its share once"));
+            return None;
+        }
+        servers.push(server);
+    }
+    Some(servers)
 }
 
 fn read_from(fields: &Fields, names: &Names, findings: &mut Findings) -> Option<ZoneId> {

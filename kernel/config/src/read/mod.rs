@@ -7,6 +7,7 @@ pub(crate) mod bounds;
 pub(crate) mod dhcp;
 pub(crate) mod forward;
 pub(crate) mod nat;
+pub(crate) mod outside;
 pub(crate) mod route;
 pub(crate) mod rule;
 pub(crate) mod zone;

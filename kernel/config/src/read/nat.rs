@@ -4,6 +4,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::forward::Surroundings;
+use super::outside::{Held, read_one_to_one};
 use crate::excerpt::quoted;
 use crate::fields::Fields;
 use crate::findings::{Fault, Findings};
@@ -12,6 +14,7 @@ use crate::names::Names;
 use crate::schema;
 use crate::suggest::nearest;
 use crate::syntax::Value;
+use crate::value::address::parse_host;
 
 /// The words of `preset`.
 const PRESETS: [(&str, Preset); 2] = [("rfc", Preset::Rfc), ("linux", Preset::Linux)];
@@ -37,10 +40,16 @@ const FILTERINGS: [(&str, Filtering); 3] = [
 ];
 
 /// Reads `[nat]`; without it, nothing is translated but forwards.
-pub(crate) fn read(root: &Fields, names: &Names, findings: &mut Findings) -> Nat {
+pub(crate) fn read(
+    root: &Fields,
+    names: &Names,
+    around: &Surroundings,
+    findings: &mut Findings,
+) -> Nat {
     let mut nat = Nat {
         preset: Preset::default(),
         masquerade: Vec::new(),
+        one_to_one: Vec::new(),
         behavior: Preset::default().behavior(),
         port_overlapping: false,
     };
@@ -54,7 +63,9 @@ pub(crate) fn read(root: &Fields, names: &Names, findings: &mut Findings) -> Nat
     let preset = fields.parsed("preset", |word| one_of("preset", word, &PRESETS), findings);
     nat.preset = preset.map_or(nat.preset, |preset| preset.value);
     nat.behavior = read_behavior(&fields, nat.preset.behavior(), findings);
-    nat.masquerade = read_masquerade(&fields, nat.behavior, names, findings);
+    let mut held = Held::default();
+    nat.one_to_one = read_one_to_one(&fields, names, around, &mut held, findings);
+    nat.masquerade = read_masquerade(&fields, &nat, names, (around, &mut held), findings);
     nat.port_overlapping = read_overlapping(&fields, &nat, findings);
     nat
 }
@@ -81,7 +92,8 @@ fn read_behavior(fields: &Fields, default: Behavior, findings: &mut Findings) ->
     }
 }
 
-fn one_of<T: Copy>(key: &str, word: &str, words: &[(&str, T)]) -> Result<T, Fault> {
+/// Reads one of a key's words.
+pub(crate) fn one_of<T: Copy>(key: &str, word: &str, words: &[(&str, T)]) -> Result<T, Fault> {
     if let Some((_, value)) = words.iter().find(|(known, _)| *known == word) {
         return Ok(*value);
     }
@@ -116,13 +128,14 @@ fn read_overlapping(fields: &Fields, nat: &Nat, findings: &mut Findings) -> bool
 
 fn read_masquerade(
     fields: &Fields,
-    default: Behavior,
+    nat: &Nat,
     names: &Names,
+    (around, held): (&Surroundings, &mut Held),
     findings: &mut Findings,
 ) -> Vec<Masquerade> {
     let mut directions: Vec<Masquerade> = Vec::new();
     for value in fields.list("masquerade", findings) {
-        let Some(direction) = read_direction(value, default, names, findings) else {
+        let Some(direction) = read_direction(value, nat.behavior, names, findings) else {
             continue;
         };
         let is_same = |other: &Masquerade| (other.from, other.to) == (direction.from, direction.to);
@@ -130,6 +143,17 @@ fn read_masquerade(
             let fault = Fault::new("this direction is masqueraded already");
             findings.error(value.at(), fault.help("leave one of them out"));
             continue;
+        }
+        // Directions into one zone may have their address in common.
+        let shares =
+            |other: &Masquerade| (other.address, other.to) == (direction.address, direction.to);
+        if let Some(address) = direction.address
+            && !directions.iter().any(shares)
+        {
+            let at = value
+                .get("address")
+                .map_or(value.at(), |address| address.at());
+            findings.take(at, held.take(address.into(), direction.to, around));
         }
         directions.push(direction);
     }
@@ -146,6 +170,7 @@ fn read_direction(
     let fields = Fields::open_value(value, title, &schema::MASQUERADE, findings)?;
     let from = read_zone(&fields, "from", names, findings);
     let to = read_zone(&fields, "to", names, findings);
+    let address = fields.parsed("address", parse_host, findings);
     let behavior = read_behavior(&fields, default, findings);
     let (from, to) = (from?, to?);
     if from == to {
@@ -154,7 +179,12 @@ fn read_direction(
         findings.error(value.at(), fault);
         return None;
     }
-    Some(Masquerade { from, to, behavior })
+    Some(Masquerade {
+        from,
+        to,
+        address: address.map(|address| address.value),
+        behavior,
+    })
 }
 
 fn read_zone(fields: &Fields, key: &str, names: &Names, findings: &mut Findings) -> Option<ZoneId> {

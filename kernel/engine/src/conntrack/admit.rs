@@ -55,7 +55,9 @@ impl NewFlow {
 pub enum Source {
     /// It stays as it is.
     Keep,
-    /// It becomes our own address in a zone.
+    /// It becomes an address that it has for itself, and keeps its port.
+    OneToOne(Address),
+    /// It becomes an address of ours in a zone, which it shares with others.
     Masquerade {
         /// The zone; of a hairpin that whose address was the destination.
         owner: ZoneId,
@@ -122,6 +124,13 @@ impl Conntrack {
                 outside: new.original.src,
                 mapping: self.invited_by(new),
             }),
+            Source::OneToOne(address) => Ok(Translation {
+                outside: Endpoint {
+                    address,
+                    ..new.original.src
+                },
+                mapping: self.invited_by(new),
+            }),
             // Only addresses tell such flows apart: a second host with the same peer clashes, and is refused.
             Source::Masquerade { address, .. } if !has_leases(protocol) => Ok(Translation {
                 outside: Endpoint { address, port: 0 },
@@ -183,7 +192,7 @@ impl Conntrack {
             .map(|port| Endpoint { address, port });
         let is_free = |outside: &Endpoint| {
             // Our own services are whom reserved ports are for.
-            (is_own || !self.mappings.is_reserved(protocol, owner, outside.port))
+            (is_own || !self.mappings.is_reserved(protocol, owner, outside))
                 && self.table.is_vacant(&new.reply(*outside))
         };
         match outside.find(is_free) {
@@ -239,7 +248,7 @@ impl Conntrack {
     /// What an inside endpoint sends to may send back (RFC 4787 section 5); what came in by itself opens nothing.
     fn permit(&mut self, new: &NewFlow, mapping: MappingId) -> Permit {
         match new.source {
-            Source::Keep => Permit::None,
+            Source::Keep | Source::OneToOne(_) => Permit::None,
             Source::Masquerade { behavior, .. } => match behavior.filtering {
                 Filtering::AddressDependent => {
                     let peer = new.original.dst.address;

@@ -92,7 +92,7 @@ impl Conntrack {
             mappings: Mappings::new(config, sizing.mappings(), hasher),
             permits: Permits::new(sizing.permits(), hasher),
             sources: Sources::new(sizing.flows(), each, hasher),
-            forwards: Forwards::new(config),
+            forwards: Forwards::new(config, hasher),
             overlapping: match config.nat.port_overlapping {
                 true => Overlapping::ByPeer,
                 false => Overlapping::Never,
@@ -198,9 +198,8 @@ impl Conntrack {
         }
     }
 
-    /// The forward that a packet to the address of zone `owner` asks for.
-    #[must_use]
-    pub fn forward(&self, owner: ZoneId, key: &FlowKey) -> Option<Forwarded> {
+    /// The forward that a new flow's packet to the address of zone `owner` asks for; of several servers the next.
+    pub fn forward(&mut self, owner: ZoneId, key: &FlowKey) -> Option<Forwarded> {
         self.forwards.find(owner, key)
     }
 

@@ -8,8 +8,8 @@ use core::net::Ipv4Addr;
 use std::string::String;
 
 use sekisho_config::model::{
-    Addressing, Answer, Behavior, Card, Forward, Limits, Nat, PortRange, Preset, Service, Timeouts,
-    Zone,
+    Addressing, Answer, Balance, Behavior, Card, Forward, Limits, Nat, PortRange, Preset, Server,
+    Service, Timeouts, Zone,
 };
 
 use super::kinds_tests::kinds;
@@ -57,9 +57,12 @@ pub(super) fn forward(service: Vec<Service>, to_port: Option<u16>) -> Forward {
         name: String::from("f"),
         from: zone_id(0),
         service,
-        to: SERVER,
-        to_zone: zone_id(1),
-        to_port,
+        servers: vec![Server {
+            address: SERVER,
+            zone: zone_id(1),
+            port: to_port,
+        }],
+        balance: Balance::RoundRobin,
         sources: vec![],
         log: false,
     }
@@ -74,6 +77,7 @@ pub(super) fn config() -> Config {
         nat: Nat {
             preset: Preset::Rfc,
             masquerade: vec![],
+            one_to_one: vec![],
             behavior: Preset::Rfc.behavior(),
             port_overlapping: false,
         },
@@ -660,8 +664,12 @@ fn forwards_map_ranges_one_to_one_and_look_at_sources() {
     config.forwards = vec![
         Forward {
             sources: vec!["198.51.100.0/24".parse().expect("a prefix")],
-            to: other,
-            ..forward(vec![Service::Tcp(ports(2050, 2050))], Some(22))
+            servers: vec![Server {
+                address: other,
+                zone: zone_id(1),
+                port: Some(22),
+            }],
+            ..forward(vec![Service::Tcp(ports(2050, 2050))], None)
         },
         forward(
             vec![
@@ -671,8 +679,8 @@ fn forwards_map_ranges_one_to_one_and_look_at_sources() {
             Some(3000),
         ),
     ];
-    let conntrack = conntrack(&config, 16);
-    let find = |from, protocol, port| {
+    let mut conntrack = conntrack(&config, 16);
+    let mut find = |from, protocol, port| {
         let key = FlowKey {
             protocol,
             ..udp_key(wan(), (from, 5), (OUR, port))

@@ -9,7 +9,7 @@ use sekisho_config::model::Action;
 
 use crate::conntrack::{Inbound, NewFlow, Source};
 use crate::engine::{Engine, Step};
-use crate::flow::FlowId;
+use crate::flow::{Direction, FlowId};
 use crate::frame::Frame;
 use crate::icmp;
 use crate::interface::Interface;
@@ -32,7 +32,7 @@ pub(super) enum Admission {
 
 /// Why a packet may go where it goes, before any rule is asked.
 enum Entry {
-    /// Its destination is its own: rules decide.
+    /// Its destination is a host's own address, or one that the host has for itself: rules decide.
     Routed,
     /// A forward invites it.
     Forward(Decision),
@@ -169,54 +169,70 @@ impl Engine {
             .get(hop.zone)
             .and_then(Interface::own)
             .ok_or(DropReason::EgressDown)?;
-        let source = match key.side.as_zone() {
-            Some(from) if self.nat.masquerade(from, hop.zone).is_none() => Source::Keep,
-            Some(_) | None => Source::Masquerade {
-                owner: hop.zone,
-                address: own.into(),
-                behavior: self.nat.behavior(key.side, hop.zone),
-            },
+        let is_translated = match key.side.as_zone() {
+            Some(from) => {
+                let src = key.src.address.as_v4();
+                self.nat.masquerade(from, hop.zone).is_some()
+                    || src.is_some_and(|src| self.nat.outside_of(src, hop.zone).is_some())
+            }
+            None => true,
         };
         Ok(Way {
             entry: Entry::Routed,
             destination: key.dst,
             egress: hop.zone,
-            source,
+            source: match is_translated {
+                true => self.translated(key, hop.zone, own),
+                false => Source::Keep,
+            },
         })
     }
 
-    /// The way of a packet to one of our own addresses, if a forward or a mapping invites it in.
+    /// What a source becomes in zone `owner`, where our own address is `own`.
+    fn translated(&self, key: &FlowKey, owner: ZoneId, own: Ipv4Addr) -> Source {
+        let src = key.src.address.as_v4();
+        if let Some(outside) = src.and_then(|src| self.nat.outside_of(src, owner)) {
+            return Source::OneToOne(outside.into());
+        }
+        let entry = key
+            .side
+            .as_zone()
+            .and_then(|from| self.nat.masquerade(from, owner));
+        let address = entry.and_then(|entry| entry.address).unwrap_or(own);
+        Source::Masquerade {
+            owner,
+            address: address.into(),
+            behavior: self.nat.behavior(key.side, owner),
+        }
+    }
+
+    /// The way of a packet to one of our own addresses, if a forward, a mapping or an address of an inside host's own invites it in.
     ///
-    /// From another zone than the address's own this is a hairpin: the source becomes that
+    /// From another zone than the address's this is a hairpin: the source becomes an outside
     /// address too (RFC 4787 REQ-9), so that the answer comes back through us.
-    fn invited(&self, packet: &Packet, owner: ZoneId) -> Step<Option<Way>> {
+    fn invited(&mut self, packet: &Packet, owner: ZoneId) -> Step<Option<Way>> {
         let key = &packet.key;
         let outside = Side::zone(owner);
-        let (entry, destination) = if let Some(found) = self.conntrack.forward(owner, key) {
-            (Entry::Forward(found.decision), found.inside)
-        } else {
-            match self.conntrack.inbound(outside, key) {
-                Inbound::Admitted(inside) => (Entry::Mapping, inside),
-                Inbound::Filtered => return Err(DropReason::NatFiltered),
-                Inbound::Unmapped => return Ok(None),
-            }
+        let Some((entry, destination)) = self.invitation(key, owner)? else {
+            return Ok(None);
         };
         let hop = destination
             .address
             .as_v4()
             .and_then(|dst| self.routes.lookup(dst));
         let egress = hop.ok_or(DropReason::NoRoute)?.zone;
-        let behavior = self.nat.behavior(key.side, owner);
         let source = if key.side == outside {
             Source::Keep
-        } else if behavior.hairpin {
-            Source::Masquerade {
-                owner,
-                address: key.dst.address,
-                behavior,
-            }
+        } else if self.nat.behavior(key.side, owner).hairpin {
+            let own = self.interfaces.get(owner).and_then(Interface::own);
+            self.translated(key, owner, own.ok_or(DropReason::EgressDown)?)
         } else {
             return Err(DropReason::HairpinOff);
+        };
+        // Hosts of one zone reach each other without us: no rule is about them.
+        let entry = match entry {
+            Entry::Routed if key.side == Side::zone(egress) => Entry::Mapping,
+            other => other,
         };
         Ok(Some(Way {
             entry,
@@ -224,6 +240,29 @@ impl Engine {
             egress,
             source,
         }))
+    }
+
+    /// Whom a packet to one of our addresses in zone `owner` is really for, and why it may get there.
+    fn invitation(&mut self, key: &FlowKey, owner: ZoneId) -> Step<Option<(Entry, Endpoint)>> {
+        let dst = key.dst.address.as_v4();
+        if let Some(inside) = dst.and_then(|dst| self.nat.inside_of(dst)) {
+            let destination = Endpoint {
+                address: inside.into(),
+                ..key.dst
+            };
+            return Ok(Some((Entry::Routed, destination)));
+        }
+        let own = self.interfaces.get(owner).and_then(Interface::own);
+        if own == dst
+            && let Some(found) = self.conntrack.forward(owner, key)
+        {
+            return Ok(Some((Entry::Forward(found.decision), found.inside)));
+        }
+        match self.conntrack.inbound(Side::zone(owner), key) {
+            Inbound::Admitted(inside) => Ok(Some((Entry::Mapping, inside))),
+            Inbound::Filtered => Err(DropReason::NatFiltered),
+            Inbound::Unmapped => Ok(None),
+        }
     }
 
     fn filter(&mut self, frame: &Frame<'_>, packet: &Packet, way: &Way, tick: Tick) -> Step<()> {
@@ -267,7 +306,10 @@ impl Engine {
             return Ok(());
         }
         let (key, to) = flow.as_filtered();
-        let invited = self.conntrack.is_invited(id);
+        let dst = flow.key(Direction::Original).dst.address.as_v4();
+        // An address of a host's own invites nobody, but for hosts of the same zone.
+        let by_rule = key.side != to && dst.is_some_and(|dst| self.nat.inside_of(dst).is_some());
+        let invited = self.conntrack.is_invited(id) && !by_rule;
         if !invited && self.policy.decide(&key, to).action != Action::Accept {
             self.conntrack.revoke(id);
             return Err(DropReason::PolicyWithdrawn);

@@ -52,7 +52,7 @@ pub(super) fn require_unicast(reception: Reception) -> Step<()> {
 }
 
 impl Engine {
-    /// ARP belongs to the engine alone: it answers for our own address and hears who lives where.
+    /// ARP belongs to the engine alone: it answers for our addresses and hears who lives where.
     pub(super) fn arp(
         &mut self,
         side: Side,
@@ -63,8 +63,8 @@ impl Engine {
         let zone = side.as_zone().ok_or(DropReason::ArpInvalid)?;
         self.check_segment(zone, arp.sender_mac)?;
         let interface = self.interfaces.get(zone).ok_or(DropReason::ArpInvalid)?;
-        let own = interface.own().ok_or(DropReason::EgressDown)?;
-        if arp.sender == own {
+        interface.own().ok_or(DropReason::EgressDown)?;
+        if interface.holds(arp.sender) {
             self.notice(Notice::AddressTaken {
                 zone,
                 by: arp.sender_mac,
@@ -77,6 +77,8 @@ impl Engine {
             return Err(DropReason::ArpInvalid);
         }
         let mac = interface.mac;
+        // What we hold and is not of this segment is routed to us: nobody asks for it by ARP.
+        let is_ours = interface.holds(arp.target) && interface.is_on_link(arp.target);
         if !is_probe {
             let Self {
                 neighbors,
@@ -89,8 +91,8 @@ impl Engine {
             neighbors.heard(zone, arp.sender, arp.sender_mac, tick.now, holds, &mut ask)?;
         }
         match arp.operation {
-            Operation::Request if arp.target == own => {
-                arp::answer(frame, arp, mac, own);
+            Operation::Request if is_ours => {
+                arp::answer(frame, arp, mac, arp.target);
                 Ok(Verdict::Answer(Egress::granted(zone)))
             }
             Operation::Request | Operation::Reply => Ok(Verdict::Absorbed),

@@ -1,11 +1,13 @@
 //! Forwards, compiled: what the configuration invites in from outside.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use sekisho_config::Config;
-use sekisho_config::model::{Forward, PortRange, Service};
+use sekisho_config::model::{Balance, Forward, PortRange, Service};
 
 use crate::ZoneId;
+use crate::hash::Hasher;
 use crate::key::{Endpoint, FlowKey, Protocol};
 use crate::policy::{Decision, ForwardId};
 use crate::ranges::AddressSet;
@@ -20,6 +22,8 @@ pub struct Forwarded {
 }
 
 /// All forwards.
+///
+/// Which of several servers gets a flow is decided here, once for each flow: its packets find it in the flow table.
 #[derive(Debug)]
 pub struct Forwards {
     /// Sorted by `(zone, protocol, first)`; they do not overlap.
@@ -27,6 +31,11 @@ pub struct Forwards {
     /// Which forwards each span names, by ranges of this; the configuration's first comes first.
     candidates: Vec<Candidate>,
     sources: Vec<AddressSet>,
+    /// All forwards' servers; the port is the first inside port, 0 where the outside one is kept.
+    servers: Vec<Endpoint>,
+    /// For each forward, how many flows it has taken.
+    turns: Vec<u32>,
+    hasher: Hasher,
 }
 
 /// Ports of one zone's address that lead to the same forwards.
@@ -40,8 +49,10 @@ struct Span {
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     forward: ForwardId,
-    inside: Endpoint,
-    /// The outside port that leads to `inside.port`; the ports after it lead to those after.
+    /// Its servers, the first and how many.
+    servers: (u32, u32),
+    balance: Balance,
+    /// The outside port that leads to a server's first; the ports after it lead to those after.
     base: u16,
     sources: u32,
     log: bool,
@@ -50,8 +61,11 @@ struct Candidate {
 impl Forwards {
     /// Compiles a checked configuration's forwards.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, hasher: Hasher) -> Self {
         let mut all = Self {
+            servers: Vec::new(),
+            turns: vec![0; config.forwards.len()],
+            hasher,
             spans: Vec::new(),
             candidates: Vec::new(),
             sources: Vec::new(),
@@ -67,9 +81,8 @@ impl Forwards {
         all
     }
 
-    /// The forward that a packet to the address of `zone` asks for.
-    #[must_use]
-    pub fn find(&self, zone: ZoneId, key: &FlowKey) -> Option<Forwarded> {
+    /// The forward that a packet to the address of `zone` asks for, and the server whose turn it is.
+    pub fn find(&mut self, zone: ZoneId, key: &FlowKey) -> Option<Forwarded> {
         let (at, port) = ((zone, key.protocol), key.dst.port);
         let after = self
             .spans
@@ -81,24 +94,44 @@ impl Forwards {
         let (first, last) = (span.candidates.0 as usize, span.candidates.1 as usize);
         let found = self.candidates[first..last]
             .iter()
-            .find(|candidate| self.sources[candidate.sources as usize].contains(key.src.address))?;
-        let port = found
-            .inside
-            .port
-            .wrapping_add(port.wrapping_sub(found.base));
+            .find(|candidate| self.sources[candidate.sources as usize].contains(key.src.address));
+        let found = *found?;
+        let server = self.choose(&found, key)?;
+        let port = match server.port {
+            0 => port,
+            first => first.wrapping_add(port.wrapping_sub(found.base)),
+        };
         Some(Forwarded {
-            inside: Endpoint {
-                port,
-                ..found.inside
-            },
+            inside: Endpoint { port, ..server },
             decision: Decision::by_forward(found.forward, found.log),
         })
+    }
+
+    fn choose(&mut self, candidate: &Candidate, key: &FlowKey) -> Option<Endpoint> {
+        let (first, count) = candidate.servers;
+        let turn = match candidate.balance {
+            // The hash is keyed: no client can choose its server, nor many of them one server.
+            Balance::SourceHash => {
+                let number = u32::from(candidate.forward.0);
+                self.hasher.address(key.src.address, number) as u32
+            }
+            Balance::RoundRobin => {
+                let turns = self.turns.get_mut(usize::from(candidate.forward.0))?;
+                core::mem::replace(turns, turns.wrapping_add(1))
+            }
+        };
+        let chosen = first + turn.checked_rem(count)?;
+        self.servers.get(chosen as usize).copied()
     }
 
     /// What one forward offers: one range of ports each.
     fn offers(&mut self, forward: &Forward, id: ForwardId) -> Vec<Offer> {
         let sources = self.sources.len() as u32;
         self.sources.push(AddressSet::new(&forward.sources));
+        let servers = (self.servers.len() as u32, forward.servers.len() as u32);
+        let inside = forward.servers.iter();
+        let inside = inside.map(|s| Endpoint::new(s.address, s.port.unwrap_or(0)));
+        self.servers.extend(inside);
         let offers = forward.service.iter().filter_map(|service| {
             let (protocol, ports) = match *service {
                 Service::Tcp(ports) => (Protocol::TCP, ports),
@@ -107,7 +140,8 @@ impl Forwards {
             };
             let candidate = Candidate {
                 forward: id,
-                inside: Endpoint::new(forward.to, forward.to_port.unwrap_or(ports.first)),
+                servers,
+                balance: forward.balance,
                 base: ports.first,
                 sources,
                 log: forward.log,

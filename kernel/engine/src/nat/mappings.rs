@@ -15,6 +15,7 @@ use crate::key::{Endpoint, Protocol, Side};
 use crate::limits::Sources;
 use crate::mapping::{Mapping, MappingId, Peers};
 use crate::nat::choice::Choice;
+use crate::nat::plan;
 use crate::nat::ports::Ports;
 use crate::verdict::DropReason;
 
@@ -55,8 +56,10 @@ pub struct Mappings {
     by_outside: Index,
     hasher: Hasher,
     hosts: Sources,
-    /// For each zone, one pool for each of [`LEASED`].
+    /// For each zone's own address, and then for each of `sources`, one pool for each of [`LEASED`].
     ports: Vec<[Ports; 3]>,
+    /// Addresses beside the zones' own that sources become.
+    sources: Vec<(ZoneId, Address)>,
 }
 
 #[derive(Clone, Debug)]
@@ -69,7 +72,19 @@ impl Mappings {
     /// Room for `capacity` mappings on the addresses of the configuration's zones.
     #[must_use]
     pub fn new(config: &Config, capacity: usize, hasher: Hasher) -> Self {
-        let zones = (0..config.zones.len()).filter_map(ZoneId::new);
+        let zones = || (0..config.zones.len()).filter_map(ZoneId::new);
+        let sources: Vec<(ZoneId, Address)> = zones()
+            .flat_map(|zone| {
+                let addresses = plan::sources(config, zone).into_iter();
+                addresses.map(move |address| (zone, address.into()))
+            })
+            .collect();
+        let own =
+            zones().map(|zone| LEASED.map(|protocol| Ports::new(reserved(config, zone, protocol))));
+        // Forwards and our own services are at the zones' own addresses only.
+        let others = sources
+            .iter()
+            .map(|_| LEASED.map(|_| Ports::new(Vec::new())));
         Self {
             slots: Vec::with_capacity(capacity),
             capacity,
@@ -79,9 +94,8 @@ impl Mappings {
             by_outside: Index::new(capacity, capacity),
             hasher,
             hosts: Sources::new(capacity, MAPPINGS_EACH, hasher),
-            ports: zones
-                .map(|zone| LEASED.map(|protocol| Ports::new(reserved(config, zone, protocol))))
-                .collect(),
+            ports: own.chain(others).collect(),
+            sources,
         }
     }
 
@@ -153,7 +167,7 @@ impl Mappings {
         if !self.hosts.may_open(inside.endpoint.address, inside.side) {
             return Err(DropReason::SourceLimit);
         }
-        let port = self.lease(inside, owner, behavior, random)?;
+        let port = self.lease(inside, (owner, address), behavior, random)?;
         let mapping = Mapping {
             protocol: inside.protocol,
             inside_side: inside.side,
@@ -167,10 +181,11 @@ impl Mappings {
         Ok(self.enter(mapping))
     }
 
-    /// Whether a port of zone `owner`'s address is kept for a forward or a service of ours.
+    /// Whether a port of an address in zone `owner` is kept for a forward or a service of ours.
     #[must_use]
-    pub fn is_reserved(&self, protocol: Protocol, owner: ZoneId, port: u16) -> bool {
-        self.pool(protocol, owner)
+    pub fn is_reserved(&self, protocol: Protocol, owner: ZoneId, outside: &Endpoint) -> bool {
+        let port = outside.port;
+        self.pool(protocol, owner, outside.address)
             .is_none_or(|pool| pool.is_reserved(port))
     }
 
@@ -197,7 +212,7 @@ impl Mappings {
         let hash = self.inside_hash(&mapping);
         self.by_inside.remove(hash, id.0);
         if let Some(owner) = mapping.outside_side.as_zone()
-            && let Some(pool) = self.pool_mut(mapping.protocol, owner)
+            && let Some(pool) = self.pool_mut(mapping.protocol, owner, mapping.outside.address)
         {
             pool.release(mapping.outside.port);
         }
@@ -230,13 +245,13 @@ impl Mappings {
     fn lease(
         &mut self,
         inside: &Inside,
-        owner: ZoneId,
+        (owner, address): (ZoneId, Address),
         behavior: &Behavior,
         random: u64,
     ) -> Result<u16, DropReason> {
         let (protocol, wanted) = (inside.protocol, inside.endpoint.port);
         let pool = self
-            .pool_mut(protocol, owner)
+            .pool_mut(protocol, owner, address)
             .ok_or(DropReason::NatPortsExhausted)?;
         // The box's own services are whom the port is reserved for.
         if inside.side == Side::OWN && pool.is_reserved(wanted) {
@@ -272,14 +287,29 @@ impl Mappings {
         MappingId(index)
     }
 
-    fn pool(&self, protocol: Protocol, owner: ZoneId) -> Option<&Ports> {
+    fn pool(&self, protocol: Protocol, owner: ZoneId, address: Address) -> Option<&Ports> {
         let which = LEASED.iter().position(|leased| *leased == protocol)?;
-        self.ports.get(owner.index())?.get(which)
+        self.ports.get(self.place(owner, address))?.get(which)
     }
 
-    fn pool_mut(&mut self, protocol: Protocol, owner: ZoneId) -> Option<&mut Ports> {
+    fn pool_mut(
+        &mut self,
+        protocol: Protocol,
+        owner: ZoneId,
+        address: Address,
+    ) -> Option<&mut Ports> {
         let which = LEASED.iter().position(|leased| *leased == protocol)?;
-        self.ports.get_mut(owner.index())?.get_mut(which)
+        let place = self.place(owner, address);
+        self.ports.get_mut(place)?.get_mut(which)
+    }
+
+    /// Where an address's pools are. A zone's own address may change, and keeps its pools.
+    fn place(&self, owner: ZoneId, address: Address) -> usize {
+        let mut sources = self.sources.iter();
+        match sources.position(|source| *source == (owner, address)) {
+            Some(index) => self.ports.len() - self.sources.len() + index,
+            None => owner.index(),
+        }
     }
 
     fn inside_hash(&self, mapping: &Mapping) -> u64 {

@@ -4,6 +4,7 @@
 //! engine: hosts that answer ARP, packets, and the checks that every frame
 //! which leaves must pass.
 
+mod addresses;
 mod arp;
 mod attacks;
 mod conservation;
@@ -20,5 +21,6 @@ mod rfc4787;
 mod rfc5382;
 mod rfc5508;
 mod rfc7857;
+mod servers;
 mod support;
 mod tcp;

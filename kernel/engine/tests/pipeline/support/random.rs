@@ -39,7 +39,8 @@ const NEIGHBOURS: [[&str; 3]; 3] = [
     ["10.98.0.2", "10.98.0.3", "10.98.0.77"],
 ];
 /// Of those, whom one may want to reach.
-const SERVERS: [&str; 8] = [
+const SERVERS: [&str; 9] = [
+    "203.0.113.9",
     "192.0.2.9",
     "192.0.2.9",
     "192.0.2.10",
@@ -64,7 +65,8 @@ const RULES: [&str; 3] = [
 ];
 
 /// Kinds of NAT; some of them are nobody's choice, but all must hold.
-pub const KINDS: [&str; 5] = [
+pub const KINDS: [&str; 6] = [
+    "one_to_one = [{ inside = \"10.99.0.3\", outside = \"203.0.113.9\", to = \"wan\" }]",
     "",
     "preset = \"linux\"",
     "preset = \"linux\"\nport_overlapping = false\nhairpin = true",

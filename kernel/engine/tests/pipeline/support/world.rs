@@ -460,6 +460,10 @@ impl World {
 
     /// Whether an address is masqueraded into a zone, and so must not be seen there.
     fn is_hidden(&self, zone: ZoneId, address: Ipv4Addr) -> bool {
+        let mut alone = self.config.nat.one_to_one.iter();
+        if alone.any(|entry| entry.to == zone && entry.inside.contains(&address)) {
+            return true;
+        }
         let rules = self.config.nat.masquerade.iter();
         rules.filter(|rule| rule.to == zone).any(|rule| {
             match self.config.zones[rule.from.index()].address {
