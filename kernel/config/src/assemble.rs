@@ -42,6 +42,7 @@ pub(crate) fn assemble(table: Value, findings: &mut Findings) -> Option<Config> 
     };
     let forwards = forward::read_all(&root, &around, &mut names, &mut taken, findings);
     let nat = nat::read(&root, &names, &around, findings);
+    let tcp_pickup = bounds::read_tcp(&root, findings);
     let timeouts = bounds::read_timeouts(&root, nat.preset, findings);
     let limits = bounds::read_limits(&root, findings);
     if findings.errors() > 0 {
@@ -55,6 +56,7 @@ pub(crate) fn assemble(table: Value, findings: &mut Findings) -> Option<Config> 
         forwards,
         routes,
         nat,
+        tcp_pickup,
         timeouts,
         limits,
     })

@@ -27,6 +27,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Address translation.
     pub nat: Nat,
+    /// Which TCP segments begin a flow.
+    pub tcp_pickup: TcpPickup,
     /// How long an idle flow lives.
     pub timeouts: Timeouts,
     /// Bounds that keep one host from using up what all share.
@@ -453,6 +455,16 @@ impl Default for Timeouts {
     }
 }
 
+/// Which TCP segments begin a flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TcpPickup {
+    /// A SYN and nothing else.
+    #[default]
+    Syn,
+    /// Those in the middle of a connection too, as after a restart of the firewall.
+    Anywhere,
+}
+
 /// Bounds that keep one host from using up what all share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -460,6 +472,12 @@ pub struct Limits {
     pub flows: Option<u32>,
     /// Flows that one source address may have open; `None`: half the table.
     pub flows_per_source: Option<u32>,
+    /// Flows that one source address may begin in a second; `None`: as many as it likes.
+    pub new_flows_per_second_per_source: Option<u32>,
+    /// How full the table is, in percent, when half-open and closed flows begin to live shorter.
+    pub adaptive_start: u32,
+    /// How full it would be if they lived no time at all.
+    pub adaptive_end: u32,
     /// ICMP errors and RSTs that the firewall makes in a second, over all zones.
     pub icmp_errors_per_second: u32,
     /// Console lines for rules that say `log`, in a second.
@@ -471,6 +489,9 @@ impl Default for Limits {
         Self {
             flows: None,
             flows_per_source: None,
+            new_flows_per_second_per_source: None,
+            adaptive_start: 50,
+            adaptive_end: 100,
             icmp_errors_per_second: 100,
             log_lines_per_second: 10,
         }

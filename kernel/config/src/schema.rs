@@ -14,7 +14,8 @@ pub struct Schema {
 pub const ROOT: Schema = Schema {
     title: "the top of the file",
     keys: &[
-        "version", "zone", "set", "service", "rule", "forward", "route", "nat", "timeout", "limits",
+        "version", "zone", "set", "service", "rule", "forward", "route", "nat", "tcp", "timeout",
+        "limits",
     ],
 };
 
@@ -102,6 +103,12 @@ pub const ONE_TO_ONE: Schema = Schema {
     keys: &["inside", "outside", "to"],
 };
 
+/// How strictly TCP is tracked.
+pub const TCP: Schema = Schema {
+    title: "[tcp]",
+    keys: &["loose"],
+};
+
 /// Idle times.
 pub const TIMEOUT: Schema = Schema {
     title: "[timeout]",
@@ -122,13 +129,16 @@ pub const LIMITS: Schema = Schema {
     keys: &[
         "flows",
         "flows_per_source",
+        "new_flows_per_second_per_source",
+        "adaptive_start",
+        "adaptive_end",
         "icmp_errors_per_second",
         "log_lines_per_second",
     ],
 };
 
 /// Every table with fixed keys; `[set]` and `[service]` take names of your choice.
-pub const ALL: [Schema; 12] = [
+pub const ALL: [Schema; 13] = [
     ROOT,
     ZONE,
     DHCP,
@@ -139,6 +149,7 @@ pub const ALL: [Schema; 12] = [
     NAT,
     MASQUERADE,
     ONE_TO_ONE,
+    TCP,
     TIMEOUT,
     LIMITS,
 ];

@@ -5,7 +5,7 @@ use core::net::Ipv4Addr;
 use siphasher::sip::SipHasher13;
 
 use crate::address::Address;
-use crate::key::{Endpoint, FlowKey};
+use crate::key::{Endpoint, FlowKey, Side};
 
 /// A secret key.
 #[derive(Clone, Copy)]
@@ -76,6 +76,14 @@ impl Hasher {
         self.bytes(&bytes)
     }
 
+    /// Two places of a source among `length`, one in each of two rows.
+    #[must_use]
+    pub fn two_places(&self, source: Address, side: Side, length: usize) -> [usize; 2] {
+        let hash = self.address(source, side.raw().into());
+        let (high, low) = (hash >> 32, hash & 0xFFFF_FFFF);
+        [high, low].map(|half| ((half * length as u64) >> 32) as usize)
+    }
+
     #[inline]
     fn bytes(&self, bytes: &[u8]) -> u64 {
         SipHasher13::new_with_keys(self.keys[0], self.keys[1]).hash(bytes)
@@ -93,7 +101,7 @@ fn endpoint(at: &Endpoint) -> [u8; 18] {
 mod tests {
     use super::*;
     use crate::ZoneId;
-    use crate::key::{Protocol, Side};
+    use crate::key::Protocol;
     use std::vec::Vec;
 
     /// What an attacker can vary: the port, and the last bytes of its address.

@@ -50,6 +50,7 @@ pub mod parse;
 pub mod policy;
 pub mod quote;
 mod ranges;
+mod rates;
 pub mod rewrite;
 pub mod route;
 mod stamp;

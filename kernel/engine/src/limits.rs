@@ -71,12 +71,6 @@ impl Sources {
     }
 
     fn places(&self, source: Address, side: Side) -> [usize; 2] {
-        let hash = self.hasher.address(source, side.raw().into());
-        let length = self.rows[0].len() as u64;
-        let (high, low) = (hash >> 32, hash & 0xFFFF_FFFF);
-        [
-            ((high * length) >> 32) as usize,
-            ((low * length) >> 32) as usize,
-        ]
+        self.hasher.two_places(source, side, self.rows[0].len())
     }
 }

@@ -66,6 +66,13 @@ impl Stamp {
 }
 
 impl Span {
+    /// So many 256ths of this span, but not below `least`; never longer than this.
+    #[must_use]
+    pub fn part(self, share: u32, least: Self) -> Self {
+        let part = (u64::from(self.0) * u64::from(share) / 256) as u32;
+        Self(part.max(least.0).min(self.0))
+    }
+
     /// At least `duration`: rounded up, and one more because a stamp may already be one unit old.
     #[must_use]
     pub const fn at_least(duration: Duration) -> Self {

@@ -176,6 +176,8 @@ drop_reasons! {
     FlowClash => "flow-clash",
     /// The source has all the flows it may have.
     SourceLimit => "source-limit",
+    /// The source begins more flows in a second than it may.
+    SourceRate => "source-rate",
     /// The policy that let the flow in has been replaced by one that does not.
     PolicyWithdrawn => "policy-withdrawn",
     /// The card could not take it: its ring was full.

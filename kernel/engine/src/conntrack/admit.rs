@@ -1,6 +1,6 @@
 //! How a flow begins: limits, room, lease, and only then the table.
 
-use sekisho_config::model::{Behavior, Filtering};
+use sekisho_config::model::{Behavior, Filtering, TcpPickup};
 
 use crate::ZoneId;
 use crate::address::Address;
@@ -84,9 +84,12 @@ impl Conntrack {
         tick: Tick,
     ) -> Result<FlowId, DropReason> {
         let source = new.original.src.address;
-        begins(packet)?;
+        begins(packet, self.pickup)?;
         if !self.sources.may_open(source, new.original.side) {
             return Err(DropReason::SourceLimit);
+        }
+        if !self.rates.may_open(source, new.original.side, tick.now) {
+            return Err(DropReason::SourceRate);
         }
         self.make_room();
         let translation = self.translate(new, tick.random)?;
@@ -227,8 +230,13 @@ impl Conntrack {
         let mut flow = Flow::new(new.original, reply, new.generation, translation.mapping);
         flow.touch(Stamp::of(tick.now));
         if let Content::Tcp(segment) = &packet.content {
-            flow.state = State::Tcp(tcp::State::SynSent);
-            flow.windows.open(&mut flow.scales, segment);
+            if tcp::opens(segment) {
+                flow.state = State::Tcp(tcp::State::SynSent);
+                flow.windows.open(&mut flow.scales, segment);
+            } else {
+                flow.state = State::Tcp(tcp::State::PickedUp);
+                flow.windows.pick_up(&mut flow.scales, segment);
+            }
         }
         let id = self.table.insert(flow).map_err(|refused| match refused {
             Refused::Full => DropReason::FlowTableFull,
@@ -239,8 +247,9 @@ impl Conntrack {
             let permit = self.permit(new, mapping);
             self.table.get_mut(id).set_permit(permit);
         }
-        self.sources
-            .opened(new.original.src.address, new.original.side);
+        let (source, side) = (new.original.src.address, new.original.side);
+        self.sources.opened(source, side);
+        self.rates.opened(source, side, tick.now);
         self.timers.start(id, tick.now, &mut self.table);
         Ok(id)
     }
@@ -261,11 +270,12 @@ impl Conntrack {
 }
 
 /// Whether a packet can begin a flow.
-fn begins(packet: &Packet) -> Result<(), DropReason> {
+fn begins(packet: &Packet, pickup: TcpPickup) -> Result<(), DropReason> {
     match &packet.content {
-        Content::Tcp(segment) => match tcp::opens(segment) {
-            true => Ok(()),
-            false => Err(DropReason::TcpNoFlow),
+        Content::Tcp(segment) => match pickup {
+            _ if tcp::opens(segment) => Ok(()),
+            TcpPickup::Anywhere if tcp::continues(segment) => Ok(()),
+            TcpPickup::Syn | TcpPickup::Anywhere => Err(DropReason::TcpNoFlow),
         },
         Content::IcmpQuery if packet.key.protocol == Protocol::ICMP => {
             match QUERIES.contains(&packet.key.dst.port) {

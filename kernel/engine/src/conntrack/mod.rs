@@ -11,6 +11,7 @@
 //! * [`crate::nat`]: mappings, leases, permits, forwards.
 
 mod admit;
+mod pressure;
 pub mod sizing;
 pub mod state;
 pub mod tcp;
@@ -18,7 +19,7 @@ mod timers;
 pub mod window;
 
 use sekisho_config::Config;
-use sekisho_config::model::Filtering;
+use sekisho_config::model::{Filtering, TcpPickup};
 
 use crate::address::Address;
 use crate::flow::{Direction, Flow, FlowId};
@@ -32,6 +33,7 @@ use crate::nat::permits::{Permit, Permits};
 use crate::neighbor::NeighborId;
 use crate::packet::{Content, Packet, Segment};
 use crate::policy::Generation;
+use crate::rates::Rates;
 use crate::stamp::Stamp;
 use crate::table::Table;
 use crate::verdict::DropReason;
@@ -40,6 +42,7 @@ use crate::{Instant, ZoneId};
 pub use admit::{NewFlow, Source};
 pub use sizing::Sizing;
 
+use pressure::Pressure;
 use state::State;
 use tcp::{Connection, Effect};
 use timers::Timers;
@@ -52,6 +55,8 @@ pub struct Conntrack {
     mappings: Mappings,
     permits: Permits,
     sources: Sources,
+    rates: Rates,
+    pickup: TcpPickup,
     forwards: Forwards,
     overlapping: Overlapping,
 }
@@ -88,10 +93,19 @@ impl Conntrack {
         let each = config.limits.flows_per_source.unwrap_or(half);
         Self {
             table: Table::new(sizing.flows(), hasher),
-            timers: Timers::new(&config.timeouts),
+            timers: Timers::new(
+                &config.timeouts,
+                Pressure::new(&config.limits, sizing.flows()),
+            ),
             mappings: Mappings::new(config, sizing.mappings(), hasher),
             permits: Permits::new(sizing.permits(), hasher),
             sources: Sources::new(sizing.flows(), each, hasher),
+            rates: Rates::new(
+                sizing.flows(),
+                config.limits.new_flows_per_second_per_source,
+                hasher,
+            ),
+            pickup: config.tcp_pickup,
             forwards: Forwards::new(config, hasher),
             overlapping: match config.nat.port_overlapping {
                 true => Overlapping::ByPeer,
@@ -298,6 +312,12 @@ impl Conntrack {
     /// Ends flows whose time has come, a bounded number in one call; how many it looked at.
     pub fn expire(&mut self, now: Instant) -> usize {
         let mut seen = 0;
+        while seen < timers::AT_ONCE
+            && let Some(early) = self.timers.early(now, &mut self.table)
+        {
+            seen += 1;
+            self.revoke(early);
+        }
         while seen < timers::AT_ONCE
             && let Some(due) = self.timers.pop_due(now, &mut self.table)
         {

@@ -3,6 +3,7 @@
 use crate::limits::Sources;
 use crate::nat::mappings::Mappings;
 use crate::nat::permits::Permits;
+use crate::rates::Rates;
 use crate::table::Table;
 
 /// The fewest flows that a table is made for.
@@ -82,6 +83,7 @@ impl Sizing {
             .saturating_add(Mappings::bytes(self.mappings(), zones))
             .saturating_add(Permits::bytes(self.permits()))
             .saturating_add(Sources::bytes(self.flows))
+            .saturating_add(Rates::bytes(self.flows))
     }
 }
 

@@ -9,7 +9,8 @@
 //!                                         any but SynSent, SynCrossed ─exact RST▶ Reset
 //! ```
 //!
-//! A connection begins with a SYN and with nothing else. A simultaneous open
+//! A connection begins with a SYN and with nothing else; in loose mode also in its middle:
+//! `(nothing) ─ACK▶─▶ PickedUp ─◀ACK─▶ Established`, with windows as wide as scaling can make them. A simultaneous open
 //! (RFC 9293 section 3.5, figure 7) needs a SYN and ACK of *both* peers, so a split
 //! handshake, in which the server sends a bare SYN and gets a SYN and ACK for it,
 //! never becomes established.
@@ -34,6 +35,8 @@ use crate::verdict::DropReason;
 pub enum State {
     /// The opener's SYN went by.
     SynSent,
+    /// A segment from the middle of a connection went by, and nothing of the other peer yet.
+    PickedUp,
     /// Both peers' SYNs went by, neither acknowledged.
     SynCrossed,
     /// The other peer's SYN and ACK went by.
@@ -66,7 +69,7 @@ impl State {
     #[must_use]
     pub const fn phase(self) -> Phase {
         match self {
-            Self::SynSent | Self::SynCrossed | Self::SynReceived => Phase::Opening,
+            Self::SynSent | Self::PickedUp | Self::SynCrossed | Self::SynReceived => Phase::Opening,
             Self::Established | Self::HalfClosedByOriginal | Self::HalfClosedByReply => {
                 Phase::Established
             }
@@ -138,6 +141,12 @@ pub fn opens(segment: &Segment) -> bool {
     kind(segment.flags) == Kind::Syn && !segment.flags.has(Flags::FIN)
 }
 
+/// Whether a segment shows that a connection is under way (RFC 9293 section 3.6.1: all but the first bear ACK).
+#[must_use]
+pub fn continues(segment: &Segment) -> bool {
+    matches!(kind(segment.flags), Kind::Ack | Kind::Fin)
+}
+
 impl Connection<'_> {
     /// Takes a segment of the connection.
     pub fn observe(&mut self, from: Direction, segment: &Segment) -> Result<Effect, DropReason> {
@@ -153,7 +162,7 @@ impl Connection<'_> {
 
     fn syn(&mut self, from: Direction, segment: &Segment) -> Result<Effect, DropReason> {
         match (self.state, from) {
-            (State::SynSent, Original) => {
+            (State::SynSent | State::PickedUp, Original) => {
                 self.windows.open(self.scales, segment);
                 Ok(Effect::Tracked(State::SynSent))
             }
@@ -193,7 +202,7 @@ impl Connection<'_> {
                     Reply => State::Established,
                 }))
             }
-            (State::SynSent, Original) | (State::SynReceived, Original) => {
+            (State::SynSent | State::SynReceived, Original) | (State::PickedUp, _) => {
                 Err(DropReason::TcpState)
             }
             // The same again, because the ACK for it was lost.
@@ -206,7 +215,12 @@ impl Connection<'_> {
 
     fn rst(&mut self, from: Direction, segment: &Segment) -> Result<Effect, DropReason> {
         match (self.state, from) {
-            (State::SynSent, Original) => Ok(Effect::Ignored),
+            (State::SynSent | State::PickedUp, Original) => Ok(Effect::Ignored),
+            // Who knows of no such connection answers with the number that was acknowledged to it.
+            (State::PickedUp, Reply) => match self.windows.answers_pick_up(segment) {
+                true => Ok(Effect::Tracked(State::Reset)),
+                false => Err(DropReason::TcpWindow),
+            },
             // A refused connection (RFC 9293 section 3.10.7.3: the RST must acknowledge the SYN).
             (State::SynSent, Reply) => match self.windows.acknowledges_syn(segment) {
                 true => Ok(Effect::Tracked(State::Reset)),
@@ -223,6 +237,9 @@ impl Connection<'_> {
     fn fin(&mut self, from: Direction, segment: &Segment) -> Result<Effect, DropReason> {
         if matches!(self.state, State::SynSent | State::SynCrossed) {
             return Err(DropReason::TcpState);
+        }
+        if self.state == State::PickedUp {
+            return self.joined(from, segment, State::HalfClosedByReply);
         }
         if let Age::Late = self.windowed(from, segment)? {
             return Ok(Effect::Ignored);
@@ -242,6 +259,7 @@ impl Connection<'_> {
         match (self.state, from) {
             (State::SynSent, Reply) if segment.payload_len == 0 => return Ok(Effect::Ignored),
             (State::SynSent | State::SynCrossed, _) => return Err(DropReason::TcpState),
+            (State::PickedUp, _) => return self.joined(from, segment, State::Established),
             _ => {}
         }
         if let Age::Late = self.windowed(from, segment)? {
@@ -252,6 +270,25 @@ impl Connection<'_> {
             (State::Reset, _) => Effect::Ignored,
             (state, _) => Effect::Tracked(state),
         })
+    }
+
+    /// A segment of a connection of which only one peer has been heard; `next` is where the other's takes it.
+    fn joined(
+        &mut self,
+        from: Direction,
+        segment: &Segment,
+        next: State,
+    ) -> Result<Effect, DropReason> {
+        match from {
+            Original => {
+                self.windows.pick_up(self.scales, segment);
+                Ok(Effect::Tracked(State::PickedUp))
+            }
+            Reply => match self.windows.join(segment) {
+                true => Ok(Effect::Tracked(next)),
+                false => Err(DropReason::TcpWindow),
+            },
+        }
     }
 
     /// Checks a segment against the windows and notes what it shows.

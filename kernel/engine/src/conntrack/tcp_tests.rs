@@ -161,6 +161,83 @@ fn tcp_pickup_only_a_bare_syn_opens_a_connection() {
     }
 }
 
+/// A connection that was picked up at an ACK with these numbers.
+fn picked_up(seq: u32, ack: u32) -> Talk {
+    let segment = data(seq, ack, 100);
+    assert!(continues(&segment) && !opens(&segment));
+    let mut talk = Talk {
+        state: State::PickedUp,
+        windows: Windows::NEW,
+        scales: Scales::NONE,
+    };
+    talk.windows.pick_up(&mut talk.scales, &segment);
+    talk
+}
+
+#[test]
+fn tcp_pickup_in_loose_mode_learns_the_numbers_from_both_peers() {
+    let mut talk = picked_up(CLIENT, SERVER);
+    // The opener goes on, with what may be retransmissions, until the other is heard.
+    talk.tracked(Original, data(CLIENT + 100, SERVER, 100), State::PickedUp);
+    // The other has acknowledged more than went by since, and has a window that is scaled, unknown how far.
+    let window = Segment {
+        window: 10,
+        ..data(SERVER, CLIENT + 700, 50_000)
+    };
+    talk.tracked(Reply, window, State::Established);
+    talk.tracked(
+        Original,
+        data(CLIENT + 700, SERVER + 50_000, 160_000),
+        State::Established,
+    );
+    // However wide windows are taken to be, they have an end.
+    talk.refused(
+        Original,
+        data(CLIENT + 170_000, SERVER + 50_000, 1_000),
+        DropReason::TcpWindow,
+    );
+    talk.refused(
+        Original,
+        data(CLIENT.wrapping_add(1 << 31), SERVER, 1),
+        DropReason::TcpWindow,
+    );
+    talk.tracked(
+        Reply,
+        segment("FA", SERVER + 50_000, CLIENT + 700),
+        State::HalfClosedByReply,
+    );
+}
+
+#[test]
+fn tcp_pickup_in_loose_mode_believes_no_other_connections_segments() {
+    let mut talk = picked_up(CLIENT, SERVER);
+    let far = 1 << 31;
+    for (seq, ack) in [
+        (SERVER.wrapping_add(far), CLIENT),
+        (SERVER, CLIENT.wrapping_add(far)),
+    ] {
+        talk.refused(Reply, data(seq, ack, 1), DropReason::TcpWindow);
+        talk.refused(Reply, segment("FA", seq, ack), DropReason::TcpWindow);
+    }
+    talk.refused(Reply, segment("S", SERVER, 0), DropReason::TcpState);
+    talk.refused(
+        Reply,
+        segment("SA", SERVER, CLIENT + 1),
+        DropReason::TcpState,
+    );
+    talk.refused(
+        Original,
+        segment("SA", SERVER, CLIENT + 1),
+        DropReason::TcpState,
+    );
+    talk.refused(Reply, segment("R", SERVER + 1, 0), DropReason::TcpWindow);
+    talk.ignored(Original, segment("R", CLIENT, 0));
+    // The endpoint knows nothing of it; or the opener begins anew.
+    talk.tracked(Reply, segment("R", SERVER, 0), State::Reset);
+    let mut talk = picked_up(CLIENT, SERVER);
+    talk.tracked(Original, segment("S", 7, 0), State::SynSent);
+}
+
 #[test]
 fn tcp_simultaneous_open_becomes_established() {
     let mut talk = Talk::half_open();

@@ -9,7 +9,7 @@ use std::string::String;
 
 use sekisho_config::model::{
     Addressing, Answer, Balance, Behavior, Card, Forward, Limits, Nat, PortRange, Preset, Server,
-    Service, Timeouts, Zone,
+    Service, TcpPickup, Timeouts, Zone,
 };
 
 use super::kinds_tests::kinds;
@@ -81,6 +81,7 @@ pub(super) fn config() -> Config {
             behavior: Preset::Rfc.behavior(),
             port_overlapping: false,
         },
+        tcp_pickup: TcpPickup::default(),
         timeouts: Timeouts::default(),
         limits: Limits::default(),
     }
@@ -492,6 +493,67 @@ fn attack_one_host_cannot_have_more_flows_than_its_share() {
         Err(DropReason::SourceLimit)
     );
     udp_out(&mut conntrack, (SERVER, 50_000), (PEER, 53), 0).expect("another source");
+}
+
+#[test]
+fn attack_one_host_cannot_begin_flows_faster_than_it_may() {
+    let mut config = config();
+    config.limits.new_flows_per_second_per_source = Some(3);
+    let mut conntrack = conntrack(&config, 64);
+    for second in 0..3 {
+        for port in 1..=3 {
+            let from = (HOST, 40_000 + 100 * second as u16 + port);
+            udp_out(&mut conntrack, from, (PEER, 53), second).expect("below the limit");
+        }
+        assert_eq!(
+            udp_out(&mut conntrack, (HOST, 50_000), (PEER, 53), second),
+            Err(DropReason::SourceRate)
+        );
+        udp_out(
+            &mut conntrack,
+            (SERVER, 50_000 + second as u16),
+            (PEER, 53),
+            second,
+        )
+        .expect("another source");
+    }
+    assert_eq!(conntrack.leases(), 12, "what was refused left nothing");
+}
+
+#[test]
+fn as_the_table_fills_half_open_flows_live_shorter_and_established_ones_as_long() {
+    let mut conntrack = conntrack(&config(), 128);
+    let lives = |conntrack: &Conntrack| conntrack.flows();
+    for port in 0..40 {
+        let id = syn_to_forward(&mut conntrack, (PEER, port), 100, 0).expect("room");
+        establish(&mut conntrack, id, 0);
+    }
+    for port in 0..24 {
+        syn_to_forward(&mut conntrack, (STRANGER, port), 100, 0).expect("room");
+    }
+    expire_all(&mut conntrack, 200);
+    assert_eq!(
+        lives(&conntrack),
+        64,
+        "half full: all have their whole time"
+    );
+    // At three quarters half of the four minutes is left: the old ones go, until the table is empty enough for their age.
+    for port in 100..132 {
+        syn_to_forward(&mut conntrack, (STRANGER, port), 100, 200).expect("room");
+    }
+    expire_all(&mut conntrack, 200);
+    assert_eq!(lives(&conntrack), 74);
+    let newer = |port| FlowKey {
+        protocol: Protocol::TCP,
+        ..udp_key(wan(), (STRANGER, port), (OUR, 80))
+    };
+    assert!((100..132).all(|port| conntrack.find(&newer(port)).is_some()));
+    assert!(
+        (0..22).all(|port| conntrack.find(&newer(port)).is_none()),
+        "oldest first"
+    );
+    expire_all(&mut conntrack, 445);
+    assert_eq!(lives(&conntrack), 40, "the established ones");
 }
 
 fn syn_to_forward(

@@ -3,6 +3,7 @@
 use sekisho_config::model::Timeouts;
 
 use crate::Instant;
+use crate::conntrack::pressure::Pressure;
 use crate::conntrack::state::{LIVES, Life, spans};
 use crate::flow::FlowId;
 use crate::stamp::{Span, Stamp};
@@ -20,6 +21,7 @@ pub struct Timers {
     wheels: [Wheel; LIVES],
     spans: [Span; LIVES],
     counts: [usize; LIVES],
+    pressure: Pressure,
     /// The latest time that we were told.
     now: Instant,
 }
@@ -36,11 +38,12 @@ pub enum Due {
 impl Timers {
     /// No timers.
     #[must_use]
-    pub fn new(timeouts: &Timeouts) -> Self {
+    pub fn new(timeouts: &Timeouts, pressure: Pressure) -> Self {
         Self {
             wheels: core::array::from_fn(|_| Wheel::new()),
             spans: spans(timeouts),
             counts: [0; LIVES],
+            pressure,
             now: Instant::default(),
         }
     }
@@ -90,6 +93,18 @@ impl Timers {
             true => Some(Due::Refreshed),
             false => Some(Due::Expired(id)),
         }
+    }
+
+    /// A half-open or closed flow that is older than such flows may be while the table is this full.
+    pub fn early(&mut self, now: Instant, table: &mut Table) -> Option<FlowId> {
+        let share = self.pressure.share(table.len())?;
+        let stamp = Stamp::of(now);
+        Life::TRANSIENT.into_iter().find_map(|life| {
+            let id = self.oldest(life, table)?;
+            let span = self.pressure.shortened(self.spans[life as usize], share);
+            let deadline = table.get(id).stamp().after(span);
+            (!stamp.is_before(deadline)).then_some(id)
+        })
     }
 
     /// The oldest flow that is half-open or closed.

@@ -35,6 +35,9 @@ const ACK_SLACK: u32 = 66_000;
 /// maximum segment lifetime) at 18 Mbit/s. A forged segment with endpoints that are right hits it once in sixteen.
 const LATEST_COPY: u32 = 1 << 28;
 
+/// The widest window that there can be: 65,535 shifted by 14.
+const WIDEST: u32 = 0xFFFF << 14;
+
 /// What both peers of a connection have shown; index 0 is the original sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
@@ -55,6 +58,8 @@ const UNSCALED: u8 = 15;
 impl Scales {
     /// Neither peer scales.
     pub const NONE: Self = Self(UNSCALED << 4 | UNSCALED);
+    /// Both scale as far as can be (RFC 7323 section 2.3): what has to be assumed of a connection that was picked up.
+    const WIDEST: Self = Self(14 << 4 | 14);
 
     fn offer(&mut self, peer: Direction, shift: Option<u8>) {
         let nibble = shift.map_or(UNSCALED, |shift| shift.min(14));
@@ -131,6 +136,40 @@ impl Windows {
         // Windows in SYNs are not scaled; from here on they are kept scaled, rounded up.
         self.max_win[original] = scale_down(offered, scales.shift(Direction::Original));
         self.max_win[reply] = scale_down(window, scales.shift(Direction::Reply));
+    }
+
+    /// A segment from the middle of a connection, in the original direction: what is not known is taken to be as wide as can be.
+    pub fn pick_up(&mut self, scales: &mut Scales, segment: &Segment) {
+        *scales = Scales::WIDEST;
+        let last = seq_end(segment);
+        let offered = u32::from(segment.window.max(1)) << 14;
+        *self = Self {
+            end: [last, segment.ack],
+            max_end: [last.wrapping_add(WIDEST), segment.ack.wrapping_add(offered)],
+            ack: [segment.ack, segment.seq],
+            max_win: [segment.window.max(1), u16::MAX],
+        };
+    }
+
+    /// The other peer's first segment after a pick-up, if it can belong to that connection: the real numbers are known now.
+    pub fn join(&mut self, segment: &Segment) -> bool {
+        let is_near = |a: u32, b: u32| a.wrapping_sub(b).wrapping_add(WIDEST) <= 2 * WIDEST;
+        if !is_near(segment.seq, self.ack[0]) || !is_near(segment.ack, self.end[0]) {
+            return false;
+        }
+        let offered = u32::from(segment.window.max(1)) << 14;
+        self.end[0] = later(self.end[0], segment.ack);
+        self.end[1] = later(self.end[1], seq_end(segment));
+        self.max_end[0] = segment.ack.wrapping_add(offered);
+        self.ack[1] = segment.ack;
+        self.max_win[1] = segment.window.max(1);
+        true
+    }
+
+    /// Whether a RST answers the segment that was picked up (RFC 9293 section 3.10.7.1).
+    #[must_use]
+    pub const fn answers_pick_up(&self, rst: &Segment) -> bool {
+        rst.seq == self.ack[0]
     }
 
     /// Whether a segment that answers the original SYN acknowledges it: all of it, or the SYN without its data.

@@ -108,6 +108,7 @@ impl Engine {
             DropReason::FlowTableFull
                 | DropReason::FlowClash
                 | DropReason::SourceLimit
+                | DropReason::SourceRate
                 | DropReason::NatPortsExhausted
         );
         if is_denied {

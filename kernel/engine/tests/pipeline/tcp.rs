@@ -466,3 +466,36 @@ fn tcp_retransmission_of_long_acknowledged_data_passes_and_changes_nothing() {
     connection.pass(Client, b"goes on", ack);
     connection.pass(Server, b"", ack);
 }
+
+#[test]
+fn tcp_pickup_in_the_middle_needs_loose_mode_and_a_rule() {
+    let text = |tcp: &str| {
+        three_zones(
+            r#"rule = [{ name = "out", from = "dmz", to = "wan", action = "accept" }]"#,
+            &format!("[nat]\nmasquerade = [{{ from = \"dmz\", to = \"wan\" }}]\n[tcp]\n{tcp}"),
+        )
+    };
+    let mut strict = Connection::new(World::new(&text("loose = false")));
+    assert_eq!(strict.refused(Client, b"middle", ack), TcpNoFlow);
+
+    let mut loose = Connection::new(World::new(&text("loose = true")));
+    for from_outside in [b"".as_slice(), b"data"] {
+        assert_eq!(
+            loose.refused(Server, from_outside, ack),
+            DropReason::NotOffered
+        );
+    }
+    assert_eq!(
+        loose.refused(Client, b"", |header| header.rst = true),
+        TcpNoFlow
+    );
+    loose.pass(Client, b"middle", ack);
+    assert_eq!(loose.world.engine.conntrack().leases(), 1);
+    loose.pass(Server, b"of a connection", ack);
+    loose.pass(Client, b"that was there before", ack);
+    loose.world.pass_time(Duration::from_secs(7_000));
+    loose.pass(Server, b"still", ack);
+    loose.close();
+    loose.world.pass_time(Duration::from_secs(260));
+    assert_eq!(loose.flows(), 0);
+}
