@@ -278,6 +278,12 @@ impl Engine {
         &self.conntrack
     }
 
+    /// How many datagrams are remembered that are not whole, or were refused.
+    #[must_use]
+    pub fn datagrams(&self) -> usize {
+        self.fragments.datagrams()
+    }
+
     /// One interface, to look at.
     #[must_use]
     pub fn interface(&self, zone: ZoneId) -> Option<&crate::interface::Interface> {

@@ -63,6 +63,12 @@ impl Sources {
         self.rows[1][b] = self.rows[1][b].saturating_sub(1);
     }
 
+    /// How many flows are counted, over all sources.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.rows[0].iter().map(|count| u64::from(*count)).sum()
+    }
+
     #[cfg(test)]
     /// Whether no source has any flow.
     #[must_use]

@@ -360,6 +360,18 @@ impl Conntrack {
         self.mappings.leased()
     }
 
+    /// How many pairs of a mapping and a peer are remembered.
+    #[must_use]
+    pub const fn permits(&self) -> usize {
+        self.permits.len()
+    }
+
+    /// How many flows are counted to their sources: as many as there are.
+    #[must_use]
+    pub fn counted(&self) -> u64 {
+        self.sources.total()
+    }
+
     /// The mapping that a flow uses.
     #[must_use]
     pub fn mapping(&self, id: FlowId) -> Option<&Mapping> {

@@ -63,7 +63,6 @@ impl Permits {
             .saturating_add(Index::bytes(capacity))
     }
 
-    #[cfg(test)]
     /// How many pairs are remembered.
     #[must_use]
     pub const fn len(&self) -> usize {

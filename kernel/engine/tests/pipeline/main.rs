@@ -12,6 +12,7 @@ mod filter;
 mod forwarding;
 mod fragments;
 mod icmp_errors;
+mod leaks;
 mod nat;
 mod nat_kinds;
 mod offload;

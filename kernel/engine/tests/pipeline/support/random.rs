@@ -108,7 +108,7 @@ pub enum Step {
         may_be_cut: bool,
     },
     /// The receiver of a packet that left answers it.
-    Answer(Index),
+    Answer(Index, Manner),
     /// Somebody on its way reports a packet that left.
     Report(Index, [u8; 2], usize),
     /// A packet comes again.
@@ -126,6 +126,17 @@ pub enum Step {
     Address(Index),
     Rules(Index),
     Own(Index, Index),
+}
+
+/// How a TCP segment is answered; nothing else has manners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// With what goes on.
+    Plain,
+    /// With a FIN.
+    Closing,
+    /// With a RST that is right.
+    Refusing,
 }
 
 pub fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
@@ -155,16 +166,21 @@ pub fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
         [4, 0],
         [5, 1],
     ]);
+    let manner = prop_oneof![
+        8 => Just(Manner::Plain),
+        1 => Just(Manner::Closing),
+        1 => Just(Manner::Refusing),
+    ];
     let step = prop_oneof![
         12 => fresh,
-        16 => index().prop_map(Step::Answer),
+        16 => (index(), manner).prop_map(|(which, manner)| Step::Answer(which, manner)),
         4 => (index(), codes, 20..80usize).prop_map(|(which, code, len)| Step::Report(which, code, len)),
         6 => index().prop_map(Step::Repeat),
         3 => (index(), 1..40usize, index()).prop_map(|(which, size, order)| Step::Pieces(which, 8 * size, order)),
         1 => (0..3usize, index(), 1..3u8, any::<bool>())
             .prop_map(|(zone, who, operation, lies)| Step::Claim(zone, who, operation, lies)),
         1 => index().prop_map(Step::Silence),
-        2 => prop_oneof![0..3u64, 20..40u64, 300..400u64].prop_map(Step::Time),
+        2 => prop_oneof![12 => 0..3u64, 12 => 20..40u64, 12 => 300..400u64, 1 => 3_000..9_000u64].prop_map(Step::Time),
         1 => (0..3usize, prop::bool::weighted(0.8)).prop_map(|(zone, up)| Step::Cable(zone, up)),
         2 => any::<bool>().prop_map(Step::Burst),
         1 => index().prop_map(Step::Address),
@@ -227,7 +243,7 @@ fn spoken(zone: usize, kind: u8, [src, dst, from, to]: &[Index; 4], len: usize) 
 }
 
 /// What the receiver of a packet says to it; none if it cannot read it.
-fn answer_to(packet: &Ip) -> Option<Ip> {
+fn answer_to(packet: &Ip, manner: Manner) -> Option<Ip> {
     if packet.header.is_fragmenting_payload() || packet.body.len() < 8 {
         return None;
     }
@@ -239,10 +255,12 @@ fn answer_to(packet: &Ip) -> Option<Ip> {
             let (asked, _) = TcpHeader::from_slice(&packet.body).ok()?;
             let control = u32::from(asked.syn) + u32::from(asked.fin);
             let payload = packet.body.len() - asked.header_len();
+            let is_refused = manner == Manner::Refusing;
             tcp(&ends().0, &ends().1, b"", |header| {
-                header.ack = true;
-                header.syn = asked.syn && !asked.ack;
-                header.fin = asked.psh || asked.fin;
+                header.rst = is_refused;
+                header.ack = !is_refused || !asked.ack;
+                header.syn = asked.syn && !asked.ack && !is_refused;
+                header.fin = manner == Manner::Closing && !asked.syn || asked.fin && !is_refused;
                 header.sequence_number = asked.acknowledgment_number;
                 header.acknowledgment_number =
                     asked.sequence_number.wrapping_add(payload as u32 + control);
@@ -286,9 +304,9 @@ impl Story {
                 }
                 self.enter(zone(*from), packet, distort);
             }
-            Step::Answer(which) => {
+            Step::Answer(which, manner) => {
                 if let Some((zone, packet)) = one(which, &self.left)
-                    && let Some(answer) = answer_to(&packet)
+                    && let Some(answer) = answer_to(&packet, *manner)
                 {
                     self.enter(zone, answer, distort);
                 }
@@ -376,6 +394,18 @@ impl Story {
                 }
             }
         }
+    }
+
+    /// Forgets all but what happened last, so that a long story needs no more memory than a short one.
+    pub fn forget(&mut self) {
+        const KEPT: usize = 64;
+        for past in [&mut self.entered, &mut self.left] {
+            past.drain(..past.len().saturating_sub(KEPT));
+        }
+        self.world.ends.clear();
+        self.world.questions.clear();
+        self.world.records.clear();
+        self.world.notices.clear();
     }
 
     fn enter(&mut self, zone: ZoneId, packet: Ip, distort: &mut impl FnMut(&mut Vec<u8>)) {
