@@ -53,3 +53,13 @@ add_backports() {
     "${as_root[@]}" tee /etc/apt/sources.list.d/sekisho-backports.list > /dev/null
   "${as_root[@]}" apt-get -qq update
 }
+
+# keep_off SERVICE PACKAGE: a package that is not there yet, and is wanted for its programs only, never starts its service.
+keep_off() {
+  [ "$(dpkg-query -W -f='${db:Status-Status}' "$2" 2> /dev/null)" != installed ] || return 0
+  [ -d /etc/systemd/system ] && [ ! -e "/etc/systemd/system/$1.service" ] || return 0
+  local as_root=()
+  [ "$(id -u)" = 0 ] || as_root=(sudo -n)
+  echo "sekisho: $1 is masked before it is installed: the network stays as it is (to have it: systemctl unmask $1)"
+  "${as_root[@]}" ln -s /dev/null "/etc/systemd/system/$1.service" 2> /dev/null || true
+}

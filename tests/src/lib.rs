@@ -6,6 +6,7 @@
 //! * [`dhcp`]: hosts that give and take addresses.
 //! * [`traffic`]: servers and clients whose every byte is checked.
 //! * [`firewall::Firewall`]: the booted virtual machine.
+//! * [`page`]: what a page of the documentation shows.
 //! * [`peer::Peer`]: a host that speaks Ethernet itself, without root.
 //! * [`rig::Rig`]: the firewall between two such hosts.
 //! * [`site::Site`]: the firewall between networks of real Linux hosts.
@@ -23,6 +24,7 @@ pub mod firewall;
 pub mod frames;
 pub mod kernel;
 pub mod namespace;
+pub mod page;
 pub mod peer;
 pub mod program;
 pub mod rig;
