@@ -170,7 +170,8 @@ fn end(address: SocketAddrV4) -> String {
 
 impl Network {
     /// The `-netdev` of a network by the name `id`; a hub is one of its ports on hub `hub`, and its members come after it.
-    pub(crate) fn netdevs(&self, id: &str, hub: usize) -> Vec<String> {
+    #[must_use]
+    pub fn netdevs(&self, id: &str, hub: usize) -> Vec<String> {
         let own = match self {
             Self::User { forwards } => forwards
                 .iter()

@@ -44,9 +44,18 @@ impl Program {
     /// When it cannot be started, which names the program.
     #[track_caller]
     pub fn start(command: &mut Command) -> Program {
+        Program::start_with_input(command, Stdio::null())
+    }
+
+    /// Starts it with this standard input.
+    ///
+    /// # Panics
+    /// When it cannot be started, which names the program.
+    #[track_caller]
+    pub fn start_with_input(command: &mut Command, input: Stdio) -> Program {
         let title = title_of(command);
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -69,6 +69,12 @@ pub enum Failure {
         /// What the system said.
         why: io::Error,
     },
+    /// No virtual machine can be described like that.
+    Vmconfig(sekisho_vmconfig::Error),
+    /// A configuration of several files, and no folder for them.
+    SeveralFiles(Vec<String>),
+    /// A file of a configuration is there already.
+    Replaces(PathBuf),
     /// An image was not made.
     Image(sekisho_image::Error),
     /// A capture was not explained.
@@ -130,7 +136,7 @@ impl fmt::Display for Failure {
             ),
             Self::ZoneWithoutNetwork(zone) => write!(
                 f,
-                "zone {zone} has no network; add --net {zone}=SPEC, for instance --net {zone}=tap:NAME"
+                "zone {zone} has no network; add --net {zone}=SPEC (--help lists what SPEC can be)"
             ),
             Self::UnknownZone { zone, zones } => write!(
                 f,
@@ -165,6 +171,17 @@ impl fmt::Display for Failure {
             Self::PortRefused { address, why } => {
                 write!(f, "cannot listen on {address}: {why}; choose another port")
             }
+            Self::Vmconfig(error) => error.fmt(f),
+            Self::SeveralFiles(names) => write!(
+                f,
+                "there are several files, {}; name a folder for them with --out FOLDER",
+                names.join(", ")
+            ),
+            Self::Replaces(path) => write!(
+                f,
+                "{} is there already; name another folder, or replace it with --force",
+                path.display()
+            ),
             Self::Image(error) => error.fmt(f),
             Self::Replay(error) => error.fmt(f),
             Self::Machine(error) => error.fmt(f),

@@ -9,7 +9,7 @@ use sekisho_image::disk::Contents;
 use sekisho_image::{Existing, Format};
 
 use crate::failure::Failure;
-use crate::kernel;
+use crate::{kernel, vmconfig};
 
 /// What to do with disks.
 #[derive(clap::Args)]
@@ -22,6 +22,8 @@ pub struct Arguments {
 enum Command {
     /// Make a bootable disk with a configuration on it
     Build(Build),
+    /// Write a virtual machine's configuration for a hypervisor and the networks that you name
+    Vmconfig(vmconfig::Arguments),
 }
 
 /// What goes onto the disk, and where the disk goes.
@@ -55,6 +57,7 @@ struct Build {
 pub fn image(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match &arguments.command {
         Command::Build(arguments) => build(arguments),
+        Command::Vmconfig(arguments) => vmconfig::vmconfig(arguments),
     }
 }
 

@@ -16,6 +16,7 @@ mod logs;
 mod plan;
 mod run;
 mod spec;
+mod vmconfig;
 mod zones;
 
 use std::process::ExitCode;

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use sekisho_config::Config;
 use sekisho_qemu::{HostForward, Network, Protocol};
+use sekisho_vmconfig::shell_word;
 
 use crate::failure::Failure;
 
@@ -76,17 +77,8 @@ pub fn port_failure(address: SocketAddrV4, why: io::Error) -> Failure {
 
 /// A command line that a shell reads back as it is.
 pub fn shell_line(words: &[OsString]) -> String {
-    let quoted = words.iter().map(|word| quote(&word.to_string_lossy()));
+    let quoted = words.iter().map(|word| shell_word(&word.to_string_lossy()));
     quoted.collect::<Vec<_>>().join(" ")
-}
-
-fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.into()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]

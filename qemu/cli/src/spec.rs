@@ -10,13 +10,13 @@ use sekisho_qemu::{HostForward, Network, Protocol, StreamRole};
 pub const FORMS: &str = "tap:NAME, bridge:NAME, user[,hostfwd=tcp:[ADDRESS:]PORT-[ADDRESS]:PORT]..., \
     socket:OURS,THEIRS, listen:PATH or connect:PATH";
 
-/// One `--net`.
+/// One `--net`, with the network in words of type `N`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ZoneNetwork {
+pub struct ZoneNetwork<N = Network> {
     /// The zone's name.
     pub zone: String,
     /// Its network.
-    pub network: Network,
+    pub network: N,
 }
 
 /// Why a `--net` cannot be read.
@@ -60,15 +60,17 @@ impl FromStr for ZoneNetwork {
     type Err = SpecError;
 
     fn from_str(text: &str) -> Result<Self, SpecError> {
-        let (zone, spec) = text.split_once('=').ok_or(SpecError::NoZone)?;
-        if zone.is_empty() {
-            return Err(SpecError::NoZone);
-        }
+        let (zone, spec) = zone_and_spec(text).ok_or(SpecError::NoZone)?;
         Ok(Self {
             zone: zone.into(),
             network: network(spec)?,
         })
     }
+}
+
+/// Parts a `--net` at its first `=`.
+pub fn zone_and_spec(text: &str) -> Option<(&str, &str)> {
+    text.split_once('=').filter(|(zone, _)| !zone.is_empty())
 }
 
 fn network(spec: &str) -> Result<Network, SpecError> {

@@ -11,18 +11,40 @@ use crate::spec::ZoneNetwork;
 /// # Errors
 /// A zone without a network, a network without a zone, two for one, or a slot beyond the last card.
 pub fn cards(zones: &[Zone], networks: &[ZoneNetwork]) -> Result<Vec<Nic>, Failure> {
+    let card = |(zone, network): (&Zone, &Network)| {
+        let mac = match zone.card {
+            Card::Mac(mac) => mac,
+            Card::Slot(slot) => slot_mac(slot),
+        };
+        Nic::new(mac, network.clone())
+    };
+    Ok(in_bus_order(zones, networks)?
+        .into_iter()
+        .map(card)
+        .collect())
+}
+
+/// Zones with their networks, in the order in which their cards have to be on the bus.
+///
+/// # Errors
+/// A zone without a network, a network without a zone, two for one, or a slot beyond the last card.
+pub fn in_bus_order<'a, N>(
+    zones: &'a [Zone],
+    networks: &'a [ZoneNetwork<N>],
+) -> Result<Vec<(&'a Zone, &'a N)>, Failure> {
     refuse_strangers(zones, networks)?;
     let mut cards = Vec::new();
     for (number, zone) in zones.iter().enumerate() {
         // A configuration names slots in all zones or in none.
-        let (position, mac) = match zone.card {
-            Card::Mac(mac) => (number, mac),
-            Card::Slot(slot) => (checked_slot(zone, slot, zones.len())?, slot_mac(slot)),
+        let position = match zone.card {
+            Card::Mac(_) => number,
+            Card::Slot(slot) => checked_slot(zone, slot, zones.len())?,
         };
-        cards.push((position, Nic::new(mac, network(zone, networks)?)));
+        cards.push((position, zone, network(zone, networks)?));
     }
-    cards.sort_by_key(|(position, _)| *position);
-    Ok(cards.into_iter().map(|(_, nic)| nic).collect())
+    cards.sort_by_key(|(position, ..)| *position);
+    let cards = cards.into_iter();
+    Ok(cards.map(|(_, zone, network)| (zone, network)).collect())
 }
 
 fn checked_slot(zone: &Zone, slot: u8, cards: usize) -> Result<usize, Failure> {
@@ -42,17 +64,17 @@ fn slot_mac(slot: u8) -> [u8; 6] {
     [0x52, 0x54, 0x00, 0x5e, 0x00, slot]
 }
 
-fn network(zone: &Zone, networks: &[ZoneNetwork]) -> Result<Network, Failure> {
+fn network<'a, N>(zone: &Zone, networks: &'a [ZoneNetwork<N>]) -> Result<&'a N, Failure> {
     let mut own = networks.iter().filter(|given| given.zone == zone.name);
     match (own.next(), own.next()) {
         (None, _) => Err(Failure::ZoneWithoutNetwork(zone.name.clone())),
         (Some(_), Some(_)) => Err(Failure::ZoneTwice(zone.name.clone())),
-        (Some(given), None) => Ok(given.network.clone()),
+        (Some(given), None) => Ok(&given.network),
     }
 }
 
-fn refuse_strangers(zones: &[Zone], networks: &[ZoneNetwork]) -> Result<(), Failure> {
-    let known = |given: &&ZoneNetwork| zones.iter().any(|zone| zone.name == given.zone);
+fn refuse_strangers<N>(zones: &[Zone], networks: &[ZoneNetwork<N>]) -> Result<(), Failure> {
+    let known = |given: &&ZoneNetwork<N>| zones.iter().any(|zone| zone.name == given.zone);
     match networks.iter().find(|given| !known(given)) {
         None => Ok(()),
         Some(stranger) => Err(Failure::UnknownZone {
