@@ -14,6 +14,7 @@
 //! * [`conformance`]: the page that says which test shows which requirement.
 //! * [`elf`]: what the audit of the kernel's ELF looks at.
 //! * [`kernel`]: where the kernel is.
+//! * [`libvirt`]: libvirt's daemon, all to itself.
 //! * [`skip`]: tests that need root, and say so where there is none.
 
 pub mod capture;
@@ -23,6 +24,7 @@ pub mod elf;
 pub mod firewall;
 pub mod frames;
 pub mod kernel;
+pub mod libvirt;
 pub mod namespace;
 pub mod page;
 pub mod peer;
