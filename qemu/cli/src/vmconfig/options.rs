@@ -212,7 +212,7 @@ pub struct Virtualbox {
     pub image: Option<PathBuf>,
     #[command(flatten)]
     pub disk: Disk,
-    /// The cards' model; virtio needs VirtualBox 7 or later
+    /// The cards' model; virtio has to be of version 1.0, which not every VirtualBox has
     #[arg(long, value_enum, default_value_t = Card::E1000)]
     pub card: Card,
 }

@@ -1,0 +1,92 @@
+//! Off and again, on every board and by every firmware: the power button, and restarts that come up again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sekisho_image::disk::Contents;
+use sekisho_image::{Existing, Format};
+use sekisho_qemu::{Bus, Firmware, Kind, Network};
+use sekisho_tests::firewall::{Boots, Firewall, Setup, example};
+use sekisho_tests::kernel;
+use serde_json::json;
+use tempfile::TempDir;
+
+/// How long firmware, GRUB and kernel may take, on a slow machine.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Boots, restarts twice and presses the power button.
+fn expect_restarts_and_switches_off(setup: &Setup) {
+    let config = example("lab.toml");
+    let networks = vec![Network::Hub(vec![]), Network::Hub(vec![])];
+    let firewall = Firewall::boot(setup, Some(config.as_bytes()), networks).ready();
+    let vm = firewall.vm();
+    // Other tests take a restart for an end, and QEMU is told so; not here.
+    vm.qmp("set-action", &json!({ "reboot": "reset" }))
+        .expect("QEMU's monitor");
+    for _ in 0..2 {
+        let first = vm.lines().len();
+        vm.type_keys(b"reboot\r").expect("the console is open");
+        vm.wait_from(first, |line| line == "sekisho: goodbye", LIMIT)
+            .unwrap_or_else(|error| panic!("{setup:?}: {error}"));
+        vm.wait_from(
+            first,
+            |line| line.starts_with("sekisho: ready after"),
+            LIMIT,
+        )
+        .unwrap_or_else(|error| panic!("{setup:?}: {error}"));
+    }
+    let first = vm.lines().len();
+    firewall.power_off().expect_conserved();
+    let last = firewall.vm().lines_from(first);
+    assert!(
+        last.iter().any(|line| line == "sekisho: goodbye"),
+        "{setup:?}: {last:?}"
+    );
+}
+
+#[test]
+fn a_kernel_restarts_and_has_a_power_button() {
+    // Without ACPI there is no button, and the machine restarts where it would switch off.
+    for kind in [Kind::Q35, Kind::Pc, Kind::MicrovmAcpi] {
+        expect_restarts_and_switches_off(&Setup {
+            kind,
+            ..Setup::default()
+        });
+    }
+}
+
+#[test]
+fn a_disk_restarts_and_has_a_power_button_by_bios_and_uefi() {
+    let folder = TempDir::new().expect("a folder");
+    let path = disk(folder.path());
+    let uefi = || Firmware::Uefi("/usr/share/ovmf/OVMF.fd".into());
+    for (kind, firmware) in [
+        (Kind::Pc, Firmware::Bios),
+        (Kind::Q35, Firmware::Bios),
+        (Kind::Q35, uefi()),
+    ] {
+        expect_restarts_and_switches_off(&Setup {
+            kind,
+            boots: Boots::Disk {
+                path: path.clone(),
+                bus: Bus::default(),
+                firmware,
+            },
+            ..Setup::default()
+        });
+    }
+}
+
+fn disk(folder: &Path) -> PathBuf {
+    let kernel = fs::read(kernel::firewall()).expect("the kernel");
+    let config = example("lab.toml");
+    let contents = Contents {
+        kernel: &kernel,
+        config: config.as_bytes(),
+        words: "",
+    };
+    let formats = [Format::Qcow2];
+    sekisho_image::build(&contents, &formats, folder, Existing::Keep, |_, _| ()).expect("an image");
+    folder.join(Format::Qcow2.file_name())
+}
