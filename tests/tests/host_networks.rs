@@ -73,6 +73,20 @@ impl Lab {
         }
     }
 
+    /// A tap is a port of a bridge, carries offloads, and has no address.
+    fn expect_tap(&self, tap: &str, bridge: &str) {
+        let details = self.host.ip(&format!("-details link show dev {tap}"));
+        for words in [&format!("master {bridge} "), "tun type tap", "vnet_hdr on"] {
+            assert!(details.contains(words), "no {words}: {details}");
+        }
+        self.expect_no_address(tap);
+    }
+
+    fn expect_no_address(&self, card: &str) {
+        let line = self.host.ip(&format!("-brief address show dev {card}"));
+        assert_eq!(line.split_whitespace().nth(2), None, "{line}");
+    }
+
     /// Puts hosts on the bridges: they reach one another, and nothing of this host is there to be reached.
     fn expect_bridges(&self) {
         let machines = ["one", "two", "vm"].map(Namespace::new);
@@ -186,6 +200,7 @@ fn systemd_networkd_makes_them() {
     lab.put("/etc/systemd/network/");
     readable(lab.root.path());
     expect_of_networkd(&lab, &lab.root.path().join("etc/systemd/network"));
+    lab.expect_tap("fw-wan", "br0");
 }
 
 #[test]
@@ -254,5 +269,11 @@ fn commands_by_hand_make_them() {
         .finish(LIMIT)
         .expect_success();
     lab.wait_for_bridges(None);
+    let mut command = lab.host.command("sh -e -c");
+    Program::start(command.arg(page::block(PAGE, "taps by hand")))
+        .finish(LIMIT)
+        .expect_success();
+    lab.expect_tap("fw-wan", "br0");
+    lab.expect_tap("fw-dmz", "dmz0");
     lab.expect_bridges();
 }

@@ -88,7 +88,7 @@ fn kubevirt_has_each_field_where_its_api_has_it() {
     let [machine, attachment] = &documents[..] else {
         panic!("{documents:?}")
     };
-    // KubeVirt's API, `VirtualMachine` of kubevirt.io/v1.
+    // KubeVirt's API, as the types of the npm package @kubevirt-ui-ext/kubevirt-api 1.7.0 have it.
     let template = "spec.template.spec";
     for (path, expected) in [
         ("apiVersion", "kubevirt.io/v1"),
