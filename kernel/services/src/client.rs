@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use core::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use sekisho_engine::Instant;
+use sekisho_engine::{Instant, martian};
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::dhcpv4;
@@ -214,10 +214,16 @@ impl Client {
 /// Reads what was granted; `None` if no host can live with it.
 fn lease_of(config: &dhcpv4::Config<'_>) -> Option<Lease> {
     let address = Ipv4Net::new(config.address.address(), config.address.prefix_len()).ok()?;
-    let host = address.addr();
-    let is_edge =
-        address.prefix_len() < 31 && (host == address.network() || host == address.broadcast());
-    if is_edge || host.is_loopback() || host.is_link_local() || address.prefix_len() == 0 {
+    let (host, server) = (address.addr(), config.server.identifier);
+    let is_edge = |of: Ipv4Addr| {
+        address.prefix_len() < 31 && (of == address.network() || of == address.broadcast())
+    };
+    let is_host = |of: Ipv4Addr| martian::is_source(of) && !is_edge(of);
+    if !is_host(host) || host.is_link_local() || address.prefix_len() == 0 {
+        return None;
+    }
+    // The server is asked again by this address, and smoltcp asserts that its next hop is a host.
+    if !martian::is_source(server) {
         return None;
     }
     let routers = config.packet.as_ref().and_then(|packet| {
@@ -228,9 +234,9 @@ fn lease_of(config: &dhcpv4::Config<'_>) -> Option<Lease> {
     let gateway = config.router.or(routers);
     Some(Lease {
         address,
-        gateway: gateway.filter(|via| address.contains(via) && *via != host),
+        gateway: gateway.filter(|via| address.contains(via) && *via != host && is_host(*via)),
         dns: config.dns_servers.clone(),
-        server: config.server.identifier,
+        server,
     })
 }
 

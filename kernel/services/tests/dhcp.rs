@@ -634,6 +634,84 @@ fn another_address_after_a_refusal_is_told() {
     assert_eq!(new.address.addr(), Ipv4Addr::new(10, 9, 0, 200));
 }
 
+/// What our client makes of a lease whose option `kind` says `address`, until the lease is over.
+fn offered(keys: &str, kind: u8, address: [u8; 4]) -> Vec<Change> {
+    changed(keys, &[(kind, address)])
+}
+
+/// The same for several options.
+fn changed(keys: &str, options: &[(u8, [u8; 4])]) -> Vec<Change> {
+    let mut client = Client::new(GUEST, 1500, 3);
+    let mut server = server(keys);
+    let mut changes = Vec::new();
+    for second in (1..4000).step_by(5) {
+        changes.extend(std::iter::from_fn(|| client.poll(at(second))));
+        while let Some(frame) = client.outgoing() {
+            let (route, payload) = datagram::read(&frame, Trust::Verify).expect("a datagram");
+            let mut answer = [0; datagram::LONGEST];
+            let (len, _) = server.receive((&route, payload), &[], at(second), &mut answer);
+            let Some(len) = len else { continue };
+            let (route, payload) = datagram::read(&answer[..len], Trust::Verify).expect("it");
+            let mut payload = payload.to_vec();
+            for (kind, address) in options {
+                let mut places = payload[240..].windows(2);
+                let place = places.position(|option| option == [*kind, 4]);
+                let value = 240 + place.expect("the option") + 2;
+                payload[value..value + 4].copy_from_slice(address);
+            }
+            let mut lie = [0; datagram::LONGEST];
+            let len = datagram::write(&mut lie, &route, payload.len(), |bytes| {
+                bytes.copy_from_slice(&payload);
+                Some(())
+            });
+            client.receive(&lie[..len.expect("room")], at(second));
+        }
+    }
+    changes
+}
+
+/// Found by the fuzz target `dhcp_client`: such a server became the next hop, of which smoltcp asserts that it is a host.
+#[test]
+fn a_lease_from_a_server_that_is_no_host_is_refused() {
+    const ROUTERLESS: &str =
+        "range = \"10.9.0.100-10.9.0.101\"\nlease = \"1h\"\nrouter = \"none\"\ndns = []";
+    const SERVER_IDENTIFIER: u8 = 54;
+    for server in [[224, 0, 0, 1], [0, 0, 0, 0], [255, 255, 255, 255]] {
+        assert_eq!(
+            offered(ROUTERLESS, SERVER_IDENTIFIER, server),
+            [],
+            "{server:?}"
+        );
+    }
+    assert_eq!(offered(ROUTERLESS, SERVER_IDENTIFIER, [127, 0, 0, 1]), []);
+    let sound = offered(ROUTERLESS, SERVER_IDENTIFIER, [10, 9, 0, 1]);
+    assert!(matches!(sound[..], [Change::Bound(_)]), "{sound:?}");
+}
+
+#[test]
+fn a_gateway_that_is_no_host_of_the_segment_is_none() {
+    const KEYS: &str =
+        "range = \"10.9.0.100-10.9.0.101\"\nlease = \"1h\"\nrouter = \"self\"\ndns = []";
+    const ROUTER: u8 = 3;
+    for (router, gateway) in [
+        ([10, 9, 0, 255], None),
+        ([10, 9, 0, 0], None),
+        ([10, 8, 0, 1], None),
+        ([10, 9, 0, 7], Some(Ipv4Addr::new(10, 9, 0, 7))),
+    ] {
+        let changes = offered(KEYS, ROUTER, router);
+        assert_eq!(bound(&changes[0]).gateway, gateway);
+    }
+    // Found by the fuzz target `dhcp_client`: a prefix so short that it holds groups.
+    const MASK: u8 = 1;
+    let changes = changed(KEYS, &[(MASK, [128, 0, 0, 0]), (ROUTER, [100, 9, 0, 7])]);
+    assert!(bound(&changes[0]).gateway.is_some());
+    for router in [[127, 0, 0, 1], [0, 9, 0, 1]] {
+        let changes = changed(KEYS, &[(MASK, [128, 0, 0, 0]), (ROUTER, router)]);
+        assert_eq!(bound(&changes[0]).gateway, None, "{router:?}");
+    }
+}
+
 #[test]
 fn rfc4787_req7_two_zones_on_one_network_are_refused() {
     let config = check(
