@@ -10,6 +10,7 @@
 //! * [`peer::Peer`]: a host that speaks Ethernet itself, without root.
 //! * [`rig::Rig`]: the firewall between two such hosts.
 //! * [`site::Site`]: the firewall between networks of real Linux hosts.
+//! * [`oracle`]: the engine beside a Linux router.
 //! * [`frames`], [`way`]: Ethernet frames, read and made.
 //! * [`conformance`]: the page that says which test shows which requirement.
 //! * [`elf`]: what the audit of the kernel's ELF looks at.
@@ -26,6 +27,7 @@ pub mod frames;
 pub mod kernel;
 pub mod libvirt;
 pub mod namespace;
+pub mod oracle;
 pub mod page;
 pub mod peer;
 pub mod program;
