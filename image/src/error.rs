@@ -5,6 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use crate::Refusal;
+
 /// Why an image was not made or not changed. Each one says what to do.
 #[derive(Debug)]
 pub enum Error {
@@ -57,11 +59,24 @@ pub enum Error {
         /// What the system said.
         why: io::Error,
     },
+    /// A disk that is there is not changed, or not read.
+    Disk {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        why: Refusal,
+    },
     /// The file system inside the image could not be read or written.
     FileSystem(io::Error),
 }
 
 impl Error {
+    /// Turns why a disk was refused into an error.
+    pub(crate) fn disk(path: impl Into<PathBuf>) -> impl FnOnce(Refusal) -> Self {
+        let path = path.into();
+        move |why| Self::Disk { path, why }
+    }
+
     /// Turns what the system said about a file into an error.
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
@@ -108,6 +123,7 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::File { path, why } => write!(f, "{}: {why}", path.display()),
+            Self::Disk { path, why } => write!(f, "{} {why}", path.display()),
             Self::FileSystem(why) => write!(f, "the file system inside the image: {why}"),
         }
     }

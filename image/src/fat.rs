@@ -1,6 +1,9 @@
 //! The FAT file system with the kernel, the configuration and UEFI's boot loader.
 //!
-//! [`make`] makes a new one; the same files give the same bytes.
+//! [`make`] makes a new one; the same files give the same bytes. [`volume`] and [`folder`] read one that is there.
+
+pub mod folder;
+pub mod volume;
 
 use std::io::{self, Cursor, ErrorKind, Read, Seek, Write};
 
@@ -8,7 +11,9 @@ use fatfs::{
     Date, DateTime, FatType, FileSystem, FormatVolumeOptions, FsOptions, Time, TimeProvider,
 };
 
-use crate::Error;
+use volume::Volume;
+
+use crate::{Error, Refusal};
 
 /// A file: its path with `/` in between, and its bytes.
 pub type File<'a> = (&'a str, &'a [u8]);
@@ -41,7 +46,26 @@ pub fn make(bytes: usize, volume: u32, files: &[File]) -> Result<Vec<u8>, Error>
             .map_err(|why| too_large(why, needed, room))?;
     }
     fs.unmount().map_err(Error::FileSystem)?;
+    tidy(&mut space).map_err(|why| Error::FileSystem(io::Error::other(why.to_string())))?;
     Ok(space)
+}
+
+/// Takes away what `fatfs` leaves in folders and `fsck.vfat` does not like.
+fn tidy(space: &mut [u8]) -> Result<(), Refusal> {
+    let volume = Volume::read(space)?;
+    let folders = folder::all(&volume)?.into_iter();
+    let chains = folders.filter(|(entry, _)| entry.kind == folder::Kind::Folder);
+    let mut tidied = Vec::new();
+    for (_, chain) in chains {
+        let contents = folder::without_long_dots(&volume, &chain);
+        let clusters = chain.into_iter().map(|number| volume.cluster(number));
+        let parts = contents.chunks(volume.cluster_bytes()).map(<[u8]>::to_vec);
+        tidied.extend(clusters.zip(parts));
+    }
+    for (range, part) in tidied {
+        space[range].copy_from_slice(&part);
+    }
+    Ok(())
 }
 
 /// Every file is from the first day that FAT knows: a disk does not depend on the day it was made.

@@ -12,10 +12,14 @@ pub const BLOCK: usize = 512;
 /// The first block behind the header and its 128 entries.
 pub const FIRST_USABLE: u64 = 34;
 
-const ENTRIES: usize = 128;
-const ENTRY: usize = 128;
-const HEADER: usize = 92;
-const SIGNATURE: &[u8; 8] = b"EFI PART";
+/// How many entries the table has.
+pub const ENTRIES: usize = 128;
+/// Bytes in an entry.
+pub const ENTRY: usize = 128;
+/// Bytes in the header.
+pub const HEADER: usize = 92;
+/// What the header begins with.
+pub const SIGNATURE: &[u8; 8] = b"EFI PART";
 /// Blocks of the entries.
 const ENTRY_BLOCKS: u64 = (ENTRIES * ENTRY / BLOCK) as u64;
 
@@ -29,7 +33,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn guid(self) -> [u8; 16] {
+    /// Its number, as it is stored.
+    pub fn guid(self) -> [u8; 16] {
         match self {
             Self::BiosBoot => *b"Hah!IdontNeedEFI",
             Self::EfiSystem => mixed_endian([

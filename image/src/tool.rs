@@ -25,6 +25,12 @@ pub const QEMU_IMG: Tool = Tool {
     package: "qemu-utils",
 };
 
+/// Opens a disk to write to it.
+pub const QEMU_IO: Tool = Tool {
+    name: "qemu-io",
+    package: "qemu-utils",
+};
+
 impl Tool {
     /// Runs it to its end and gives what it printed.
     ///

@@ -54,7 +54,11 @@ fn look_over(file: &Path) -> Outcome {
     }
 }
 
-fn read(file: &Path) -> io::Result<Vec<u8>> {
+/// A file's bytes, or those of the standard input for `-`.
+///
+/// # Errors
+/// What the system says.
+pub fn read(file: &Path) -> io::Result<Vec<u8>> {
     if file != Path::new("-") {
         return fs::read(file);
     }
@@ -64,16 +68,26 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn accept(name: &str, checked: &Checked) {
+    warn(name, checked);
+    println!("{name}: accepted: {}", summary(checked));
+}
+
+/// Says what is odd about a configuration that is accepted.
+pub fn warn(name: &str, checked: &Checked) {
     for warning in &checked.warnings {
         eprintln!("sekisho: configuration ({name}):\n{warning}");
     }
+}
+
+/// What a configuration has in it.
+pub fn summary(checked: &Checked) -> String {
     let config = &checked.config;
-    println!(
-        "{name}: accepted: {}, {}, {}",
+    format!(
+        "{}, {}, {}",
         count(config.zones.len(), "zone"),
         count(config.rules.len(), "rule"),
         count(config.forwards.len(), "forward")
-    );
+    )
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -9,7 +9,7 @@ use sekisho_image::disk::Contents;
 use sekisho_image::{Existing, Format};
 
 use crate::failure::Failure;
-use crate::{kernel, vmconfig};
+use crate::{kernel, stored, vmconfig};
 
 /// What to do with disks.
 #[derive(clap::Args)]
@@ -22,6 +22,10 @@ pub struct Arguments {
 enum Command {
     /// Make a bootable disk with a configuration on it
     Build(Build),
+    /// Put another configuration onto a disk that is there
+    SetConfig(stored::Set),
+    /// Show the configuration that is on a disk
+    GetConfig(stored::Get),
     /// Write a virtual machine's configuration for a hypervisor and the networks that you name
     Vmconfig(vmconfig::Arguments),
 }
@@ -57,6 +61,8 @@ struct Build {
 pub fn image(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match &arguments.command {
         Command::Build(arguments) => build(arguments),
+        Command::SetConfig(arguments) => stored::set(arguments),
+        Command::GetConfig(arguments) => stored::get(arguments),
         Command::Vmconfig(arguments) => vmconfig::vmconfig(arguments),
     }
 }

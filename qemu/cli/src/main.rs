@@ -16,6 +16,7 @@ mod logs;
 mod plan;
 mod run;
 mod spec;
+mod stored;
 mod vmconfig;
 mod zones;
 
