@@ -13,14 +13,18 @@
 //! * [`oracle`]: the engine beside a Linux router.
 //! * [`frames`], [`way`]: Ethernet frames, read and made.
 //! * [`conformance`]: the page that says which test shows which requirement.
+//! * [`command`]: the command `sekisho`, and what it says.
+//! * [`disks`]: images of disks, and what other programs make of them.
 //! * [`elf`]: what the audit of the kernel's ELF looks at.
 //! * [`kernel`]: where the kernel is.
 //! * [`libvirt`]: libvirt's daemon, all to itself.
 //! * [`skip`]: tests that need root, and say so where there is none.
 
 pub mod capture;
+pub mod command;
 pub mod conformance;
 pub mod dhcp;
+pub mod disks;
 pub mod elf;
 pub mod firewall;
 pub mod frames;
