@@ -97,7 +97,8 @@ fn script(words: &[String]) -> String {
     )
 }
 
-/// The console's input is a pipe in `/run`, held open by QEMU itself; its output is the journal's.
+/// The console's input is a pipe in `/run`, held open by QEMU itself; its output is the journal's. What stops the machine also runs when it
+/// has ended by itself, when nobody would open the pipe's other end.
 fn unit(name: &str, words: &[String]) -> String {
     let console = ["-monitor", "none", "-serial", "stdio"].map(String::from);
     let command: String = words
@@ -122,7 +123,7 @@ Type=exec
 RuntimeDirectory={name}
 ExecStartPre=/usr/bin/mkfifo -m 600 /run/{name}/console
 ExecStart=/bin/sh -c 'exec \"$$@\" 0<>/run/{name}/console' sh{command}
-ExecStop=/bin/sh -c 'echo poweroff > /run/{name}/console; exec tail --pid=$MAINPID -f /dev/null'
+ExecStop=/bin/sh -c 'test -z \"$MAINPID\" || {{ echo poweroff > /run/{name}/console; exec tail --pid=$MAINPID -f /dev/null; }}'
 TimeoutStopSec=20
 Restart=on-failure
 

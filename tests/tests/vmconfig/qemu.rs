@@ -165,6 +165,10 @@ fn the_unit_starts_it_takes_commands_and_stops_it_cleanly() {
     machine.wait_for(|line| line == "sekisho: goodbye", LIMIT);
     machine.finish(LIMIT).expect_success();
     stop.finish(LIMIT).expect_success();
+    // systemd runs it as well when the machine has ended by itself.
+    Program::start(command("ExecStop").env_remove("MAINPID"))
+        .finish(LIMIT)
+        .expect_success();
 }
 
 #[test]
