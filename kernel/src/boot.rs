@@ -86,7 +86,8 @@ struct Handover {
 const SLEEP: u8 = 0x80;
 /// Vector of the gate that maps devices from 4 GiB on.
 const MAP: u8 = 0x81;
-/// Ports that ring 3 uses: PIT, its gate, keyboard controller, RTC, serial, VGA's cursor, fw_cfg, exit, ACPI, PCI, reset.
+/// Ports that ring 3 uses: interrupt controllers, PIT, its gate, keyboard controller, IDE, exit, serial, VGA's cursor, fw_cfg,
+/// ACPI, PCI, reset.
 const PORTS: &[core::ops::RangeInclusive<u16>] = &[
     0x20..=0x21,
     0x40..=0x43,
@@ -94,8 +95,12 @@ const PORTS: &[core::ops::RangeInclusive<u16>] = &[
     0x64..=0x64,
     0xa0..=0xa1,
     0xf4..=0xf4,
+    0x170..=0x177,
+    0x1f0..=0x1f7,
     0x2f8..=0x2ff,
+    0x376..=0x376,
     0x3d4..=0x3d5,
+    0x3f6..=0x3f6,
     0x3f8..=0x3ff,
     0x510..=0x51b,
     0x600..=0x60f,

@@ -3,6 +3,7 @@
 pub mod apic;
 pub mod cards;
 pub mod clock;
+pub mod dma;
 pub mod entropy;
 pub mod fault;
 pub mod fw_cfg;
@@ -15,3 +16,4 @@ pub mod port;
 pub mod power;
 pub mod screen;
 pub mod serial;
+pub mod storage;

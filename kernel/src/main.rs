@@ -8,6 +8,8 @@ extern crate alloc;
 #[forbid(unsafe_code)]
 mod configuration;
 #[forbid(unsafe_code)]
+mod drives;
+#[forbid(unsafe_code)]
 mod firewall;
 #[forbid(unsafe_code)]
 mod journal;
@@ -40,12 +42,13 @@ extern "C" fn kernel_main() -> ! {
     heap::init(info);
     power::init();
     report::greeting(info, clock);
-    let config = match configuration::load(info) {
+    let mut devices = cards::find(info.words());
+    screen::settle(devices.has_display);
+    report::legacy(&devices.legacy);
+    let config = match configuration::load(info, core::mem::take(&mut devices.drives)) {
         Ok(config) => config,
         Err(error) => stop(error),
     };
-    let mut devices = cards::find(info.words());
-    screen::settle(devices.has_display);
     let random = match entropy::stream(&mut devices, info.words()) {
         Ok(random) => random,
         Err(error) => stop(error),

@@ -1,5 +1,7 @@
 //! What people read on the console.
 
+use core::fmt::Display;
+
 use sekisho_config::Config;
 use sekisho_config::model::{Addressing, Zone};
 use sekisho_engine::ZoneId;
@@ -37,6 +39,16 @@ pub fn greeting(info: &BootInfo, (source, hz): (clock::Source, u64)) {
         info.memory_bytes().div_ceil(1 << 20),
         hz / 1_000_000
     );
+}
+
+/// Devices that are of no use as they are, by their places.
+pub fn legacy(places: &[impl Display]) {
+    for place in places {
+        console!(
+            "sekisho: the virtio device at {place} speaks only the legacy protocol: give it disable-legacy=on (PCI) \
+             or start QEMU with -global virtio-mmio.force-legacy=off (microvm)"
+        );
+    }
 }
 
 /// The line that says that packets are forwarded from now on.

@@ -25,12 +25,6 @@ pub fn seat(
     devices: Devices,
     memory_bytes: usize,
 ) -> Result<(Net, Vec<Seat>), String> {
-    for place in &devices.legacy {
-        console!(
-            "sekisho: the virtio device at {place} speaks only the legacy protocol: give it disable-legacy=on (PCI) \
-             or start QEMU with -global virtio-mmio.force-legacy=off (microvm)"
-        );
-    }
     let mut cards: Vec<Option<CardSeat>> = devices.cards.into_iter().map(Some).collect();
     let there = cards.len();
     let mut seats = Vec::new();

@@ -18,6 +18,7 @@
 //! * [`elf`]: what the audit of the kernel's ELF looks at.
 //! * [`kernel`]: where the kernel is.
 //! * [`libvirt`]: libvirt's daemon, all to itself.
+//! * [`media::Media`]: drives and discs with a configuration.
 //! * [`skip`]: tests that need root, and say so where there is none.
 
 pub mod capture;
@@ -30,6 +31,7 @@ pub mod firewall;
 pub mod frames;
 pub mod kernel;
 pub mod libvirt;
+pub mod media;
 pub mod namespace;
 pub mod oracle;
 pub mod page;

@@ -18,6 +18,7 @@ help: give the firewall one TOML file at boot, in one of these ways
       QEMU and other monitors:  -initrd FILE
       QEMU's fw_cfg:            -fw_cfg name=opt/org.sekisho/config,file=FILE
       GRUB:                     module2 /FILE
+      a drive or disc:          sekisho.toml on FAT or ISO 9660 with the label SEKISHO or cidata
       `sekisho init` writes a starting file, `sekisho check FILE` looks it over";
 
 /// What a file that holds nothing is told.

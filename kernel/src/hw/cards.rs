@@ -1,4 +1,4 @@
-//! Which network cards the machine has, in bus order.
+//! Which network cards, drives and other devices the machine has, in bus order.
 
 use alloc::vec::Vec;
 
@@ -10,6 +10,7 @@ use virtio_drivers::transport::{DeviceStatus, DeviceType, SomeTransport, Transpo
 use super::apic;
 use super::mmio::{self, Found, Place};
 use super::pci::{self, Bus, Extra};
+use super::storage::Controller;
 use crate::console;
 
 /// A card that is there.
@@ -52,6 +53,8 @@ enum Wiring {
 pub struct Devices {
     /// Network cards, at most one for each zone that there can be, and one to complain about.
     pub cards: Vec<CardSeat>,
+    /// Controllers of drives.
+    pub drives: Vec<Controller>,
     /// The first source of entropy.
     pub rng: Option<SomeTransport<'static>>,
     /// Whether there is a screen.
@@ -75,6 +78,7 @@ pub fn has_display() -> bool {
 pub fn find(command_line: &str) -> Devices {
     let mut devices = Devices {
         cards: Vec::new(),
+        drives: Vec::new(),
         rng: None,
         has_display: false,
         legacy: Vec::new(),
@@ -93,25 +97,55 @@ impl Devices {
     fn add_functions(&mut self, mut bus: Bus) {
         for (function, info) in bus.functions() {
             self.has_display |= pci::is_display(&info);
-            if pci::is_intel_card(&info) {
-                self.add_intel(&mut bus, function);
-                continue;
-            }
-            let wanted = pci::kind(&info)
-                .filter(|kind| matches!(kind, DeviceType::Network | DeviceType::EntropySource));
-            if wanted.is_none() {
-                continue;
-            }
-            let place = pci_place(function);
-            match bus.open(function) {
-                Ok(found) => self.add(
-                    place,
-                    SomeTransport::Pci(found.transport),
-                    Wiring::Pci(found.extra),
-                ),
-                Err(_) => self.legacy.push(place),
+            match pci::kind(&info) {
+                Some(DeviceType::Network | DeviceType::EntropySource) => {
+                    self.add_virtio(&mut bus, function);
+                }
+                Some(DeviceType::Block | DeviceType::ScsiHost) => {
+                    self.add_virtio_drive(&mut bus, function);
+                }
+                _ if pci::is_intel_card(&info) => self.add_intel(&mut bus, function),
+                _ if pci::is_ahci(&info) => {
+                    let place = pci_place(function);
+                    let registers = bus.ahci_registers(function);
+                    (self.drives).extend(registers.map(|at| Controller::Ahci(place, function, at)));
+                }
+                // The old ports are there once, whoever has them.
+                _ if pci::is_ide(&info) && !self.has_ide() => self.drives.push(Controller::Ide),
+                _ => {}
             }
         }
+    }
+
+    fn has_ide(&self) -> bool {
+        (self.drives.iter()).any(|drive| matches!(drive, Controller::Ide))
+    }
+
+    fn add_virtio(&mut self, bus: &mut Bus, function: DeviceFunction) {
+        let place = pci_place(function);
+        match bus.open(function) {
+            Ok(found) => self.add(
+                place,
+                SomeTransport::Pci(found.transport),
+                Wiring::Pci(found.extra),
+            ),
+            Err(_) => self.legacy.push(place),
+        }
+    }
+
+    fn add_virtio_drive(&mut self, bus: &mut Bus, function: DeviceFunction) {
+        let place = pci_place(function);
+        match bus.open_plainly(function) {
+            Ok(transport) => self.add_drive(place, SomeTransport::Pci(transport)),
+            Err(_) => self.legacy.push(place),
+        }
+    }
+
+    fn add_drive(&mut self, place: heapless::String<24>, transport: SomeTransport<'static>) {
+        self.drives.push(match transport.device_type() {
+            DeviceType::ScsiHost => Controller::VirtioScsi(place, transport),
+            _ => Controller::VirtioBlk(place, transport),
+        });
     }
 
     fn add_intel(&mut self, bus: &mut Bus, function: DeviceFunction) {
@@ -159,6 +193,7 @@ impl Devices {
                 }
             }
             DeviceType::EntropySource if self.rng.is_none() => self.rng = Some(transport),
+            DeviceType::Block | DeviceType::ScsiHost => self.add_drive(place, transport),
             _ => {}
         }
     }

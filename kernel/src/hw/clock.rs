@@ -113,6 +113,21 @@ pub fn pause(us: u64) {
     }
 }
 
+/// Waits for something, without sleep, so many microseconds at the most; whether it came.
+pub fn within(us: u64, mut came: impl FnMut() -> bool) -> bool {
+    let begin = now_us();
+    loop {
+        if came() {
+            return true;
+        }
+        if now_us() - begin >= us {
+            // It may have come while somebody else had the processor.
+            return came();
+        }
+        core::hint::spin_loop();
+    }
+}
+
 /// Asks for an interrupt in `us` microseconds; the last request counts.
 pub fn wake_after(us: u64) {
     let ticks = us.saturating_mul(APIC_RATE.load(Ordering::Relaxed)) >> 16;

@@ -67,7 +67,7 @@ pub fn taken() -> usize {
     HEAP.taken.load(Ordering::Relaxed)
 }
 
-/// Zeroed memory on page boundaries, for devices to read and write; it is never given back.
+/// Zeroed memory on page boundaries, for devices to read and write.
 #[must_use]
 pub fn dma(len: usize) -> &'static mut [u8] {
     let at = pages(len);
@@ -95,11 +95,23 @@ pub fn buffers(len: usize) -> DmaRegion {
     unsafe { DmaRegion::new(pages(len), len) }
 }
 
-/// Whole pages that are never given back.
+/// Takes back what [`dma`] gave.
+///
+/// # Safety
+/// It came from there with this length, and neither a device nor anybody else uses it any more.
+pub unsafe fn give_back(at: NonNull<u8>, len: usize) {
+    // SAFETY: the caller's promise; the layout is the one that it was taken with.
+    unsafe { HEAP.dealloc(at.as_ptr(), layout(len)) }
+}
+
+fn layout(len: usize) -> Layout {
+    Layout::from_size_align(len.max(1), 4096).expect("a size that memory has")
+}
+
+/// Whole pages.
 fn pages(len: usize) -> NonNull<u8> {
-    let layout = Layout::from_size_align(len.max(1), 4096).expect("a size that memory has");
     // SAFETY: the layout has a size.
-    let at = unsafe { HEAP.alloc(layout) };
+    let at = unsafe { HEAP.alloc(layout(len)) };
     NonNull::new(at).unwrap_or_else(|| {
         panic!(
             "not enough memory: {} KiB wanted for the cards' buffers",

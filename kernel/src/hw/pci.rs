@@ -15,6 +15,10 @@ use crate::boot;
 
 const ADDRESS: u16 = 0xcf8;
 const DATA: u16 = 0xcfc;
+/// The register with the command in its lower half.
+const COMMAND: u8 = 0x04;
+/// The class of drives' controllers.
+const STORAGE: u8 = 1;
 
 /// Configuration space by the ports of PCI 3.0 section 3.2.2.3.2.
 pub struct Ports;
@@ -57,7 +61,9 @@ unsafe impl Hal for Memory {
         (at.as_ptr() as PhysAddr, at)
     }
 
-    unsafe fn dma_dealloc(_: PhysAddr, _: NonNull<u8>, _: usize) -> i32 {
+    unsafe fn dma_dealloc(_: PhysAddr, at: NonNull<u8>, pages: usize) -> i32 {
+        // SAFETY: the caller's promise; whoever drops a queue has reset its device before.
+        unsafe { heap::give_back(at, pages * virtio_drivers::PAGE_SIZE) };
         0
     }
 
@@ -146,6 +152,39 @@ impl Bus {
         let extra =
             extra.ok_or(virtio_drivers::transport::pci::VirtioPciError::MissingCommonConfig)?;
         Ok(VirtioFunction { transport, extra })
+    }
+
+    /// Opens a virtio function that needs nothing but the standard's registers.
+    ///
+    /// # Errors
+    /// What is missing, in words: a legacy-only device has no modern capabilities.
+    pub fn open_plainly(
+        &mut self,
+        function: DeviceFunction,
+    ) -> Result<PciTransport, virtio_drivers::transport::pci::VirtioPciError> {
+        self.root.set_command(function, Command::empty());
+        let transport = PciTransport::new::<Memory, _>(&mut self.root, function);
+        self.root.set_command(
+            function,
+            Command::MEMORY_SPACE | Command::BUS_MASTER | Command::INTERRUPT_DISABLE,
+        );
+        transport
+    }
+
+    /// Where an AHCI controller's registers are. The firmware has put them there; they are not sized, which would
+    /// cost time on each machine that has a controller and no drive.
+    #[must_use]
+    pub fn ahci_registers(&self, function: DeviceFunction) -> Option<usize> {
+        const BAR5: u8 = 0x24;
+        const REGISTERS: usize = 0x1100;
+        let address = Ports.read_word(function, BAR5);
+        let is_memory = address & 1 == 0 && address & !0xf != 0;
+        let has_decoding = Ports.read_word(function, COMMAND) & 0b10 != 0;
+        if is_memory && !has_decoding {
+            let command = Ports.read_word(function, COMMAND) & 0xffff;
+            Ports.write_word(function, COMMAND, command | 0b10);
+        }
+        is_memory.then(|| boot::map_device(u64::from(address & !0xf), REGISTERS))?
     }
 
     /// Opens a card of Intel's: where its registers are, and its interrupt line; `None` without registers.
@@ -281,6 +320,28 @@ pub fn is_intel_card(info: &DeviceFunctionInfo) -> bool {
     const INTEL: u16 = 0x8086;
     const CARDS: [u16; 3] = [0x1004, 0x100e, 0x100f];
     info.vendor_id == INTEL && CARDS.contains(&info.device_id)
+}
+
+/// Lets a function read and write memory by itself.
+pub fn allow_dma(function: DeviceFunction) {
+    const BUS_MASTER: u32 = 0b100;
+    let command = Ports.read_word(function, COMMAND) & 0xffff;
+    if command & BUS_MASTER == 0 {
+        Ports.write_word(function, COMMAND, command | BUS_MASTER);
+    }
+}
+
+/// Whether a function is an AHCI controller (PCI class 1, subclass 6, interface 1).
+#[must_use]
+pub const fn is_ahci(info: &DeviceFunctionInfo) -> bool {
+    info.class == STORAGE && info.subclass == 6 && info.prog_if == 1
+}
+
+/// Whether a function is an IDE controller with both channels at their old ports (PCI class 1, subclass 1; bits 0 and 2 of
+/// the interface say which channels have ports of their own).
+#[must_use]
+pub const fn is_ide(info: &DeviceFunctionInfo) -> bool {
+    info.class == STORAGE && info.subclass == 1 && info.prog_if & 0b101 == 0
 }
 
 /// Whether a function is a screen's (PCI class 3).
