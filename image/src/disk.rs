@@ -4,13 +4,13 @@
 //! block 0        GRUB's first stage and the protective MBR
 //! 1..34          the partition table
 //! 64..2048       BIOS boot partition: GRUB's second stage
-//! 2048..         EFI system partition, FAT16: EFI/BOOT/BOOTX64.EFI, sekisho, sekisho.toml
+//! 2048..         EFI system partition, FAT16: EFI/BOOT/BOOTX64.EFI, sekisho, sekisho.toml, README.txt
 //! last 33        the partition table again
 //! ```
 
 use crate::gpt::{self, BLOCK, Kind, Partition};
-use crate::identity::Identity;
-use crate::{CONFIG, Error, KERNEL, elf, fat, grub};
+use crate::parts::Parts;
+use crate::{Error, fat};
 
 /// The whole disk: room for a kernel several times as large.
 pub const BYTES: usize = 16 << 20;
@@ -18,8 +18,6 @@ pub const BYTES: usize = 16 << 20;
 const LOADER: std::ops::Range<u64> = 64..2048;
 /// Up to the last whole MiB, which the second partition table ends.
 const FILES: std::ops::Range<u64> = 2048..(BYTES / BLOCK) as u64 - 2048;
-/// The number of the partition with the files, counted as GRUB does.
-const FILES_NUMBER: usize = 2;
 
 /// What goes onto a disk.
 #[derive(Clone, Copy, Debug)]
@@ -37,15 +35,15 @@ pub struct Contents<'a> {
 /// # Errors
 /// An invalid configuration, a kernel that cannot be booted, or a missing GRUB.
 pub fn make(contents: &Contents<'_>) -> Result<Vec<u8>, Error> {
-    crate::config::check(contents.config)?;
-    let kernel = elf::strip(contents.kernel)?;
-    let bios = grub::Bios::new(FILES_NUMBER, contents.words)?;
-    let uefi = grub::uefi(contents.words)?;
-    let [first, second] = bios.parts();
-    let identity = Identity::of([&kernel, contents.config, &uefi, first, second]);
+    assemble(&Parts::new(contents)?)
+}
 
+/// The same, of parts that are there already.
+pub(crate) fn assemble(parts: &Parts<'_>) -> Result<Vec<u8>, Error> {
     let mut disk = vec![0; BYTES];
-    bios.install(&mut disk, LOADER.start, LOADER.end - LOADER.start)?;
+    parts
+        .bios
+        .install(&mut disk, LOADER.start, LOADER.end - LOADER.start)?;
     let partitions = [
         Partition {
             kind: Kind::BiosBoot,
@@ -58,20 +56,10 @@ pub fn make(contents: &Contents<'_>) -> Result<Vec<u8>, Error> {
             blocks: FILES,
         },
     ];
-    gpt::write(&mut disk, &identity, &partitions);
+    gpt::write(&mut disk, &parts.identity, &partitions);
     let range = FILES.start as usize * BLOCK..FILES.end as usize * BLOCK;
-    let files = fat::make(
-        range.len(),
-        identity.number("volume"),
-        &[
-            (UEFI_PATH, &uefi),
-            (KERNEL, &kernel),
-            (CONFIG, contents.config),
-        ],
-    )?;
+    let volume = parts.identity.number("volume");
+    let files = fat::make(range.len(), volume, &parts.files())?;
     disk[range].copy_from_slice(&files);
     Ok(disk)
 }
-
-/// Where UEFI looks on a disk that it knows nothing about (UEFI specification 2.10, 3.5.1.1).
-const UEFI_PATH: &str = "EFI/BOOT/BOOTX64.EFI";

@@ -40,6 +40,19 @@ impl Format {
         Self::Vhdx,
     ];
 
+    /// What it is called where one is chosen.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Qcow2 => "qcow2",
+            Self::Vmdk => "vmdk",
+            Self::VmdkStream => "vmdk-stream",
+            Self::Vdi => "vdi",
+            Self::Vhdx => "vhdx",
+        }
+    }
+
     /// The file's name.
     #[must_use]
     pub const fn file_name(self) -> &'static str {

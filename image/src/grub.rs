@@ -1,9 +1,10 @@
 //! GRUB, from the packages of the system that the image is made on.
 //!
 //! * [`Bios::new`], [`Bios::install`]: for a BIOS, in the MBR and a partition of its own.
+//! * [`cd`]: for a BIOS, on a CD.
 //! * [`uefi`]: a program for UEFI.
 //!
-//! Both carry a script that needs no file: load the kernel, load `sekisho.toml`, start.
+//! All carry a script that needs no file: load the kernel, load `sekisho.toml`, start.
 
 use std::fs;
 use std::path::Path;
@@ -83,6 +84,19 @@ impl Bios {
     }
 }
 
+/// The whole loader for a BIOS and a CD, which finds the files beside itself.
+///
+/// # Errors
+/// When GRUB is not installed or fails.
+pub fn cd(words: &str) -> Result<Vec<u8>, Error> {
+    module("i386-pc", "cdboot.img", "grub-pc-bin")?;
+    mkimage("i386-pc-eltorito", "/", words, &["biosdisk", "iso9660"])
+}
+
+/// The first stage for a BIOS and a disk that begins with a CD's file system: it finds the loader through a number that
+/// is put into it.
+pub const HYBRID: &str = "/usr/lib/grub/i386-pc/boot_hybrid.img";
+
 /// The program that UEFI starts from the partition with the files.
 ///
 /// # Errors
@@ -108,7 +122,9 @@ fn mkimage(platform: &str, prefix: &str, words: &str, modules: &[&str]) -> Resul
     fs::write(&script, self::script(words)).map_err(Error::file(&script))?;
     let mut arguments = vec![
         "--directory".into(),
-        Path::new(FOLDER).join(platform).into_os_string(),
+        Path::new(FOLDER)
+            .join(platform.trim_end_matches("-eltorito"))
+            .into_os_string(),
         "--format".into(),
         platform.into(),
         "--prefix".into(),

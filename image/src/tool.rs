@@ -1,4 +1,4 @@
-//! The programs of other packages that are used: `grub-mkimage` and `qemu-img`.
+//! The programs of other packages that are used.
 
 use std::ffi::OsStr;
 use std::io;
@@ -31,7 +31,32 @@ pub const QEMU_IO: Tool = Tool {
     package: "qemu-utils",
 };
 
+/// Makes the file system of a CD.
+pub const XORRISO: Tool = Tool {
+    name: "xorriso",
+    package: "xorriso",
+};
+
 impl Tool {
+    /// Whether it is installed, before anything is begun that needs it later.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn look_for(self) -> Result<(), Error> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        if std::env::split_paths(&path).any(|folder| folder.join(self.name).is_file()) {
+            return Ok(());
+        }
+        Err(self.missing())
+    }
+
+    fn missing(self) -> Error {
+        Error::Missing {
+            what: self.name.into(),
+            package: self.package,
+        }
+    }
+
     /// Runs it to its end and gives what it printed.
     ///
     /// # Errors
@@ -47,10 +72,7 @@ impl Tool {
             .env("TZ", "UTC")
             .output()
             .map_err(|why| match why.kind() {
-                io::ErrorKind::NotFound => Error::Missing {
-                    what: self.name.into(),
-                    package: self.package,
-                },
+                io::ErrorKind::NotFound => self.missing(),
                 _ => Error::File {
                     path: self.name.into(),
                     why,

@@ -16,6 +16,7 @@
 //! * [`command`]: the command `sekisho`, and what it says.
 //! * [`disks`]: images of disks, and what other programs make of them.
 //! * [`elf`]: what the audit of the kernel's ELF looks at.
+//! * [`images::Images`]: disks, CDs and appliances with it.
 //! * [`kernel`]: where the kernel is.
 //! * [`libvirt`]: libvirt's daemon, all to itself.
 //! * [`media::Media`]: drives and discs with a configuration.
@@ -29,6 +30,7 @@ pub mod disks;
 pub mod elf;
 pub mod firewall;
 pub mod frames;
+pub mod images;
 pub mod kernel;
 pub mod libvirt;
 pub mod media;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sekisho_config::{NO_CONFIGURATION, parse};
 use sekisho_image::disk::Contents;
-use sekisho_image::{Existing, Format};
+use sekisho_image::{Existing, Format, Image};
 use sekisho_qemu::{Kind, Machine, Network, Nic};
 use sekisho_tests::firewall::{Firewall, Handover, Setup, card, example};
 use sekisho_tests::kernel;
@@ -519,10 +519,10 @@ fn a_disc_counts_before_the_file_on_the_boot_disk() {
     let folder = media.path("images");
     sekisho_image::build(
         &contents,
-        &[Format::Raw],
+        &[Image::Disk(Format::Raw)],
         &folder,
         Existing::Keep,
-        |_, _| (),
+        |_| (),
     )
     .expect("an image");
     let disk = folder.join(Format::Raw.file_name());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sekisho_image::disk::Contents;
-use sekisho_image::{Existing, Format};
+use sekisho_image::{Existing, Format, Image};
 use sekisho_tests::firewall::{LIMIT, card, example};
 use sekisho_tests::kernel;
 use sekisho_tests::libvirt::{Daemon, Pty};
@@ -165,9 +165,9 @@ fn disk(folder: &Path) -> PathBuf {
         config: config.as_bytes(),
         words: "",
     };
-    let formats = [Format::Qcow2];
-    sekisho_image::build(&contents, &formats, folder, Existing::Keep, |_, _| ()).expect("an image");
-    folder.join(Format::Qcow2.file_name())
+    let image = Image::Disk(Format::Qcow2);
+    sekisho_image::build(&contents, &[image], folder, Existing::Keep, |_| ()).expect("an image");
+    folder.join(image.file_name())
 }
 
 fn machine() -> Machine {

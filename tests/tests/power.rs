@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sekisho_image::disk::Contents;
-use sekisho_image::{Existing, Format};
+use sekisho_image::{Existing, Format, Image};
 use sekisho_qemu::{Bus, Firmware, Kind, Network};
 use sekisho_tests::firewall::{Boots, Firewall, Setup, example};
 use sekisho_tests::kernel;
@@ -86,7 +86,7 @@ fn disk(folder: &Path) -> PathBuf {
         config: config.as_bytes(),
         words: "",
     };
-    let formats = [Format::Qcow2];
-    sekisho_image::build(&contents, &formats, folder, Existing::Keep, |_, _| ()).expect("an image");
-    folder.join(Format::Qcow2.file_name())
+    let image = Image::Disk(Format::Qcow2);
+    sekisho_image::build(&contents, &[image], folder, Existing::Keep, |_| ()).expect("an image");
+    folder.join(image.file_name())
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sekisho_image::disk::Contents;
-use sekisho_image::{Existing, Format};
+use sekisho_image::{Existing, Image};
 use sekisho_tests::firewall::example;
 use sekisho_tests::kernel;
 use tempfile::TempDir;
@@ -49,16 +49,16 @@ fn expect_same_disks(ours: &[u8], theirs: &[u8]) {
         };
         sekisho_image::build(
             &contents,
-            &Format::ALL,
+            &Image::ALL,
             folder.path(),
             Existing::Keep,
-            |_, _| (),
+            |_| (),
         )
         .expect("images");
         folder
     });
     let names = names(ours.path());
-    assert!(names.len() > Format::ALL.len(), "{names:?}");
+    assert!(names.len() > Image::ALL.len(), "{names:?}");
     for name in names {
         let [ours, theirs] = [&ours, &theirs].map(|folder| fs::read(folder.path().join(&name)));
         let same = ours.expect("an image") == theirs.expect("the same image");

@@ -2,7 +2,7 @@
 
 use super::blocks::{fill_up, put, stored};
 use crate::gpt::BLOCK;
-use crate::identity::Identity;
+use crate::identity::{Identity, mixed_endian};
 
 /// Bytes in a block, as VirtualBox makes them.
 const UNIT: usize = 1 << 20;
@@ -31,8 +31,8 @@ pub fn encode(disk: &[u8], identity: &Identity) -> Vec<u8> {
         data,
         [count, stored_blocks.len() / UNIT],
     );
-    put(&mut file, 0x188, identity.uuid("vdi"));
-    put(&mut file, 0x198, identity.uuid("vdi state"));
+    put(&mut file, 0x188, mixed_endian(identity.uuid("vdi")));
+    put(&mut file, 0x198, mixed_endian(identity.uuid("vdi state")));
     file.extend(stored_blocks);
     file
 }

@@ -1,15 +1,20 @@
 //! `sekisho image`
 
+mod progress;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use sekisho_image::disk::Contents;
-use sekisho_image::{Existing, Format};
+use sekisho_image::{Existing, Image};
 
 use crate::failure::Failure;
 use crate::{kernel, stored, vmconfig};
+
+use progress::Report;
 
 /// What to do with disks.
 #[derive(clap::Args)]
@@ -49,9 +54,22 @@ struct Build {
     #[arg(long, value_name = "WORDS", default_value = "")]
     append: String,
 
+    /// Which images to make; by default all
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = named())]
+    format: Vec<Image>,
+
     /// Replace images that are there
     #[arg(long)]
     force: bool,
+}
+
+/// An image by its name.
+fn named() -> impl TypedValueParser<Value = Image> {
+    PossibleValuesParser::new(Image::ALL.map(Image::name)).map(|name| {
+        let mut all = Image::ALL.into_iter();
+        all.find(|image| image.name() == name)
+            .expect("the parser takes only these names")
+    })
 }
 
 /// Does what is asked.
@@ -81,20 +99,20 @@ fn build(arguments: &Build) -> Result<ExitCode, Failure> {
         config: &config,
         words: &arguments.append,
     };
-    let build = sekisho_image::build_id(&kernel).map_err(Failure::Image)?;
-    println!("kernel: build {build}");
     let existing = if arguments.force {
         Existing::Replace
     } else {
         Existing::Keep
     };
-    sekisho_image::build(
-        &contents,
-        &Format::ALL,
-        &arguments.out,
-        existing,
-        |path, bytes| println!("{}  {} KiB", path.display(), bytes.div_ceil(1024)),
-    )
+    let images = if arguments.format.is_empty() {
+        Image::ALL.to_vec()
+    } else {
+        arguments.format.clone()
+    };
+    let mut report = Report::new();
+    sekisho_image::build(&contents, &images, &arguments.out, existing, |progress| {
+        report.show(progress)
+    })
     .map_err(Failure::Image)?;
     Ok(ExitCode::SUCCESS)
 }

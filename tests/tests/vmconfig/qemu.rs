@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use sekisho_image::disk::Contents;
-use sekisho_image::{Existing, Format};
+use sekisho_image::{Existing, Format, Image};
 use sekisho_qemu::Network;
 use sekisho_tests::firewall::{LIMIT, example};
 use sekisho_tests::kernel;
@@ -57,10 +57,10 @@ fn disk(folder: &Path) -> PathBuf {
     };
     sekisho_image::build(
         &contents,
-        &[Format::Qcow2],
+        &[Image::Disk(Format::Qcow2)],
         folder,
         Existing::Keep,
-        |_, _| (),
+        |_| (),
     )
     .expect("an image");
     folder.join(Format::Qcow2.file_name())
