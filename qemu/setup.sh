@@ -60,6 +60,6 @@ keep_off() {
   [ -d /etc/systemd/system ] && [ ! -e "/etc/systemd/system/$1.service" ] || return 0
   local as_root=()
   [ "$(id -u)" = 0 ] || as_root=(sudo -n)
-  echo "sekisho: $1 is masked before it is installed: the network stays as it is (to have it: systemctl unmask $1)"
+  echo "sekisho: $1 is masked before it is installed, and never runs by itself (to have it: systemctl unmask $1)"
   "${as_root[@]}" ln -s /dev/null "/etc/systemd/system/$1.service" 2> /dev/null || true
 }
