@@ -31,6 +31,9 @@ pub struct Firewall {
     /// When the services have something to do by themselves, in microseconds.
     services_due: u64,
     random: Random,
+    /// The random word that the engine gets next, and how many it had looked at when this one was drawn.
+    word: u64,
+    drawn: u64,
     journal: Journal,
     zones: Vec<Zone>,
     prompt: Prompt,
@@ -65,6 +68,8 @@ impl Firewall {
             engine: Engine::new(config, seats, Sizing::for_memory(memory_bytes), secrets),
             services,
             services_due: 0,
+            word: random.word(),
+            drawn: 0,
             random,
             journal,
             zones: config.zones.clone(),
@@ -104,9 +109,13 @@ impl Firewall {
     }
 
     fn tick(&mut self) -> Tick {
+        let drawn = self.engine.drawn();
+        if self.drawn != drawn {
+            (self.drawn, self.word) = (drawn, self.random.word());
+        }
         Tick {
             now: Instant::from_micros(clock::now_us()),
-            random: self.random.word(),
+            random: self.word,
         }
     }
 

@@ -284,6 +284,12 @@ impl Engine {
         self.fragments.datagrams()
     }
 
+    /// How often a tick's random word was looked at.
+    #[must_use]
+    pub fn drawn(&self) -> u64 {
+        self.conntrack.drawn()
+    }
+
     /// One interface, to look at.
     #[must_use]
     pub fn interface(&self, zone: ZoneId) -> Option<&crate::interface::Interface> {

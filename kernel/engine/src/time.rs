@@ -43,6 +43,8 @@ impl Instant {
 pub struct Tick {
     /// The time.
     pub now: Instant,
-    /// A random word, fresh for each call (ports, IP identifications: RFC 6056, RFC 6864).
+    /// A random word for a port (RFC 6056), fresh after each call that has looked at one
+    /// ([`Engine::drawn`](crate::engine::Engine::drawn)): so a fixed seed gives the same ports to the same flows, however many
+    /// calls there are between them.
     pub random: u64,
 }

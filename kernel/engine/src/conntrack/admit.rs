@@ -143,10 +143,13 @@ impl Conntrack {
                 owner,
                 address,
                 behavior,
-            } => match self.overlapping {
-                Overlapping::Never => self.map(new, (owner, address), &behavior, random),
-                Overlapping::ByPeer => self.share(new, (owner, address), &behavior, random),
-            },
+            } => {
+                self.drawn += 1;
+                match self.overlapping {
+                    Overlapping::Never => self.map(new, (owner, address), &behavior, random),
+                    Overlapping::ByPeer => self.share(new, (owner, address), &behavior, random),
+                }
+            }
         }
     }
 

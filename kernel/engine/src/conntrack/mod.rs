@@ -59,6 +59,8 @@ pub struct Conntrack {
     pickup: TcpPickup,
     forwards: Forwards,
     overlapping: Overlapping,
+    /// How often a random word was looked at.
+    drawn: u64,
 }
 
 /// Whether flows to different peers may share an outside port (RFC 7857 section 3).
@@ -111,6 +113,7 @@ impl Conntrack {
                 true => Overlapping::ByPeer,
                 false => Overlapping::Never,
             },
+            drawn: 0,
         }
     }
 
@@ -370,6 +373,12 @@ impl Conntrack {
     #[must_use]
     pub fn counted(&self) -> u64 {
         self.sources.total()
+    }
+
+    /// How often a tick's random word was looked at.
+    #[must_use]
+    pub const fn drawn(&self) -> u64 {
+        self.drawn
     }
 
     /// The mapping that a flow uses.
