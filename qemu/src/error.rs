@@ -27,6 +27,8 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// A configuration that the firewall would refuse, with its reasons.
+    Config(String),
     /// QEMU ended before it ran the machine.
     NotStarted {
         /// How it ended; `None` if it hung and was killed.
@@ -84,6 +86,9 @@ impl fmt::Display for Error {
             ),
             Self::Unreadable { path, why } => write!(f, "cannot read {}: {why}", path.display()),
             Self::Kernel { path, why } => write!(f, "{}: {why}", path.display()),
+            Self::Config(report) => {
+                write!(f, "the configuration is refused:\n{}", report.trim_end())
+            }
             Self::NotStarted { status, output } => {
                 match status {
                     Some(status) => write!(f, "QEMU did not start ({status})")?,

@@ -5,6 +5,7 @@
 //! * [`Bus`], [`Firmware`]: how the machine's firmware gets at a disk.
 //! * [`Nic`], [`Network`]: a card, and what its cable leads to.
 //! * [`Log`], [`Symbols`]: what the kernel says to engineers, and names for the addresses in its fault reports.
+//! * [`NatBuilder`], [`Nat`]: a NAT of a chosen kind between two networks, with a seed, in one call.
 //! * [`Port`]: the other end of such a cable, in this process: whole Ethernet frames, no root, no kernel in between.
 //!
 //! Nothing here needs root, except taps and bridges that somebody has to have made.
@@ -41,6 +42,7 @@ mod disk;
 mod error;
 mod log;
 mod machine;
+mod nat;
 mod network;
 mod port;
 mod process;
@@ -53,6 +55,7 @@ pub use disk::{Bus, Firmware};
 pub use error::Error;
 pub use log::Log;
 pub use machine::{ConfigSource, Kind, Machine};
+pub use nat::{Nat, NatBuilder, NatKind, UnknownKind};
 pub use network::{HostForward, Model, Network, Nic, Offloads, Protocol, StreamRole, mac_text};
 pub use port::Port;
 pub use symbols::Symbols;

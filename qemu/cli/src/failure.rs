@@ -97,9 +97,9 @@ impl Failure {
         match self {
             Self::Refused { .. }
             | Self::Image(sekisho_image::Error::Config(_))
-            | Self::Machine(Error::Console { .. } | Error::StillRunning { .. }) => {
-                ExitCode::FAILURE
-            }
+            | Self::Machine(
+                Error::Config(_) | Error::Console { .. } | Error::StillRunning { .. },
+            ) => ExitCode::FAILURE,
             Self::Replay(error) if error.is_refusal() => ExitCode::FAILURE,
             _ => ExitCode::from(2),
         }

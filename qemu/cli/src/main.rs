@@ -13,6 +13,7 @@ mod image;
 mod init;
 mod kernel;
 mod logs;
+mod nat;
 mod plan;
 mod run;
 mod spec;
@@ -42,6 +43,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Boot the firewall in QEMU; without --config, between a demonstration WAN and DMZ
     Run(run::Arguments),
+    /// Boot a NAT of a chosen kind between two networks, to try programs behind it
+    Nat(nat::Arguments),
     /// Make bootable disks
     Image(image::Arguments),
     /// Print the engineer's log, which the firewall writes to its second serial port
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Init(arguments) => init::init(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Nat(arguments) => nat::nat(&arguments),
         Command::Image(arguments) => image::image(&arguments),
         Command::Logs(arguments) => logs::logs(&arguments),
     };

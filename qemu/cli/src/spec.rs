@@ -73,7 +73,11 @@ pub fn zone_and_spec(text: &str) -> Option<(&str, &str)> {
     text.split_once('=').filter(|(zone, _)| !zone.is_empty())
 }
 
-fn network(spec: &str) -> Result<Network, SpecError> {
+/// Reads a SPEC.
+///
+/// # Errors
+/// If it is none of [`FORMS`].
+pub fn network(spec: &str) -> Result<Network, SpecError> {
     let incomplete = || SpecError::Incomplete(spec.into());
     let given = |text: &str| match text {
         "" => Err(incomplete()),
