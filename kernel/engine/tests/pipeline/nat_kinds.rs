@@ -205,3 +205,16 @@ fn the_linux_preset_has_netfilters_times_for_udp() {
     world.pass_time(Duration::from_secs(20));
     assert!(!comes_in(&mut world, "192.0.2.9:53", 40_000));
 }
+
+#[test]
+fn a_random_word_is_used_once_and_only_for_a_new_port() {
+    let mut world = with("port_preservation = false");
+    let out = udp("10.99.0.2:40000", "192.0.2.9:53", b"?");
+    world.pass(dmz(), &out);
+    let drawn = world.engine.drawn();
+    world.pass(dmz(), &out);
+    comes_in(&mut world, "192.0.2.66:53", 40_000);
+    assert_eq!(world.engine.drawn(), drawn, "no port was needed");
+    world.pass(dmz(), &udp("10.99.0.2:40001", "192.0.2.9:53", b"?"));
+    assert_eq!(world.engine.drawn(), drawn + 1);
+}
