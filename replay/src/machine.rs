@@ -4,6 +4,9 @@
 //! services want done is done, and held frames are looked at again when their wait is over. Everything
 //! that happens is an [`Event`]. The same frames at the same times with the same seed give the same events.
 
+mod event;
+mod seen;
+
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -12,20 +15,20 @@ use sekisho_config::model::Addressing;
 use sekisho_engine::conntrack::Sizing;
 use sekisho_engine::counters::Counters;
 use sekisho_engine::engine::{Engine, Seat, Secrets};
-use sekisho_engine::flow::{Direction, FlowId};
 use sekisho_engine::frame::{Checksum, Frame, Offload, Segmentation, SegmentationKind};
 use sekisho_engine::interface::Link;
-use sekisho_engine::key::{FlowKey, Side};
+use sekisho_engine::key::Side;
 use sekisho_engine::neighbor::Mac;
-use sekisho_engine::output::{Notice, Output, Record};
-use sekisho_engine::packet::{Content, Packet};
+use sekisho_engine::output::{Output, Record};
+use sekisho_engine::packet::Content;
 use sekisho_engine::parse::{Parsed, parse};
-use sekisho_engine::policy::Decision;
 use sekisho_engine::verdict::{HOLD_SLOTS, HoldSlot};
-use sekisho_engine::{DropReason, Instant, Tick, Verdict, ZoneId, quote};
+use sekisho_engine::{Instant, Tick, Verdict, ZoneId};
 use sekisho_services::datagram::Trust;
-use sekisho_services::server::Outcome;
 use sekisho_services::{Action, Services};
+
+pub use event::{Age, End, Event, FlowSeen, Look, Number, Sent, Shape, Visit};
+use seen::Seen;
 
 /// When the machine starts; captures begin then.
 pub const START: Instant = Instant::from_micros(1_000_000);
@@ -53,125 +56,6 @@ impl Setup {
     }
 }
 
-/// A received frame's number, from 0 in the order of arrival.
-pub type Number = u64;
-
-/// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The engine looked at a frame.
-    Looked(Look),
-    /// A frame left.
-    Sent(Sent),
-    /// Something that a person should mend.
-    Notice(Notice),
-    /// What a DHCP server of ours did.
-    Served(ZoneId, Outcome),
-}
-
-/// One look at one frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// When.
-    pub at: Instant,
-    /// Which frame; `None` for one of our own services.
-    pub number: Option<Number>,
-    /// Where it came in.
-    pub side: Side,
-    /// The first look, or one after a wait.
-    pub visit: Visit,
-    /// Its key as it came in, if it is an IP packet that can be read.
-    pub key: Option<FlowKey>,
-    /// Whether it is a whole datagram.
-    pub shape: Shape,
-    /// The flow it belongs to, opened, or is an error about.
-    pub flow: Option<FlowSeen>,
-    /// What the policy said, if it was asked and a rule or a forward took the packet.
-    pub decision: Option<Decision>,
-    /// How the look ended.
-    pub end: End,
-}
-
-/// Which look it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Visit {
-    /// The frame had just come in.
-    First,
-    /// What it waited for came.
-    Resumed,
-    /// What it waited for did not come.
-    GivenUp,
-}
-
-/// Whether a packet is a whole datagram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// It is, or no IP packet at all.
-    Whole,
-    /// It is a fragment.
-    Piece,
-}
-
-/// A flow as a packet of it finds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FlowSeen {
-    /// Whether the packet opened it.
-    pub age: Age,
-    /// Which way the packet goes.
-    pub direction: Direction,
-    /// The packet's key as it came in; for an ICMP error, that of the flow's packets on its side.
-    pub before: FlowKey,
-    /// Sender and receiver as they leave, and by which side.
-    pub after: (
-        sekisho_engine::key::Endpoint,
-        sekisho_engine::key::Endpoint,
-        Side,
-    ),
-}
-
-/// What a packet is to a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Age {
-    /// It opened the flow.
-    New,
-    /// The flow was there.
-    Known,
-    /// It is an ICMP error about the flow.
-    Reported,
-}
-
-/// How a look at a frame ended: a verdict that can be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Went on, out of a zone.
-    Forwarded(ZoneId),
-    /// Went on in pieces.
-    Fragmented(ZoneId),
-    /// The box's answer went back.
-    Answered(ZoneId),
-    /// For one of the box's services.
-    Local,
-    /// Used up by the engine.
-    Absorbed,
-    /// Waits.
-    Held,
-    /// Ended here.
-    Dropped(DropReason),
-}
-
-/// A frame that left.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// When.
-    pub at: Instant,
-    /// By which card.
-    pub zone: ZoneId,
-    /// The whole frame.
-    pub bytes: Vec<u8>,
-    /// The received frame that it is; `None` if the box made it.
-    pub number: Option<Number>,
-}
-
 struct Held {
     number: Option<Number>,
     side: Side,
@@ -183,6 +67,16 @@ struct Wire {
     bytes: Vec<u8>,
     len: usize,
     offload: Offload,
+}
+
+impl Wire {
+    fn frame(&mut self) -> Frame<'_> {
+        Frame {
+            head: &mut self.bytes,
+            total_len: self.len,
+            offload: self.offload,
+        }
+    }
 }
 
 /// The engine, the services, and what waits.
@@ -339,7 +233,7 @@ impl Machine {
 
     fn look(&mut self, number: Option<Number>, side: Side, mut wire: Wire) {
         let tick = self.tick();
-        let seen = Seen::before(&self.engine, side, &mut wire);
+        let seen = Seen::before(&self.engine, side, &wire.frame());
         let verdict = judge(&mut self.engine, &mut wire, |engine, frame| {
             match side.as_zone() {
                 Some(zone) => engine.receive(zone, frame, tick),
@@ -356,7 +250,7 @@ impl Machine {
             side,
             mut wire,
         } = held;
-        let seen = Seen::before(&self.engine, side, &mut wire);
+        let seen = Seen::before(&self.engine, side, &wire.frame());
         let verdict = judge(&mut self.engine, &mut wire, |engine, frame| {
             engine.resume(slot, frame, tick)
         });
@@ -516,78 +410,12 @@ impl Machine {
     }
 }
 
-/// What is known of a packet before the engine looks at it.
-struct Seen {
-    key: Option<FlowKey>,
-    flow: Option<(FlowId, Direction)>,
-    quoted: Option<FlowKey>,
-    shape: Shape,
-}
-
-impl Seen {
-    fn before(engine: &Engine, side: Side, wire: &mut Wire) -> Self {
-        let frame = Frame {
-            head: &mut wire.bytes,
-            total_len: wire.len,
-            offload: wire.offload,
-        };
-        let Ok(Parsed::Ip(packet)) = parse(&frame, side) else {
-            return Self {
-                key: None,
-                flow: None,
-                quoted: None,
-                shape: Shape::Whole,
-            };
-        };
-        let quoted = quoted(&frame, &packet);
-        let flow = engine.conntrack().find(&quoted.unwrap_or(packet.key));
-        Self {
-            key: Some(packet.key),
-            flow,
-            quoted,
-            shape: match packet.fragment.is_piece() {
-                true => Shape::Piece,
-                false => Shape::Whole,
-            },
-        }
-    }
-
-    fn after(&self, engine: &Engine) -> Option<FlowSeen> {
-        let before = self.quoted.or(self.key)?;
-        let (id, direction) = engine.conntrack().find(&before)?;
-        let age = match (self.quoted, self.flow) {
-            (Some(_), _) => Age::Reported,
-            (None, Some(known)) if known == (id, direction) => Age::Known,
-            (None, _) => Age::New,
-        };
-        Some(FlowSeen {
-            age,
-            direction,
-            before,
-            after: engine.conntrack().flow(id).rewritten(direction),
-        })
-    }
-}
-
-/// The flow that an ICMP error is about, as its packets come in on the error's side.
-fn quoted(frame: &Frame<'_>, packet: &Packet) -> Option<FlowKey> {
-    let Content::IcmpError { .. } = packet.content else {
-        return None;
-    };
-    let quote = quote::parse(frame, packet).ok()?;
-    Some(quote.incoming(packet.key.side))
-}
-
 fn judge<T>(
     engine: &mut Engine,
     wire: &mut Wire,
     decide: impl FnOnce(&mut Engine, &mut Frame<'_>) -> T,
 ) -> T {
-    let mut frame = Frame {
-        head: &mut wire.bytes,
-        total_len: wire.len,
-        offload: wire.offload,
-    };
+    let mut frame = wire.frame();
     let decided = decide(engine, &mut frame);
     (wire.len, wire.offload) = (frame.total_len, frame.offload);
     decided

@@ -1,7 +1,7 @@
 //! Linux as the judge: the same frames through Sekisho's engine and through a Linux router with the equivalent policy.
 //!
 //! * [`packet`]: frames, made and read.
-//! * [`script`]: conversations of random hosts, good and bad, one frame at a time.
+//! * [`script`]: conversations of random hosts, good and bad, one frame at a time; each is a [`talk`], of [`tcp`] or not.
 //! * [`ours`]: the engine.
 //! * [`linux`]: a network namespace with nftables between two taps.
 //! * [`outcome`]: what each of both did with a frame, made comparable.
@@ -13,7 +13,10 @@ pub mod linux;
 pub mod ours;
 pub mod outcome;
 pub mod packet;
+pub mod random;
 pub mod script;
+pub mod talk;
+pub mod tcp;
 pub mod trial;
 
 use std::net::Ipv4Addr;
