@@ -10,6 +10,7 @@
 //! * [`peer::Peer`]: a host that speaks Ethernet itself, without root.
 //! * [`rig::Rig`]: the firewall between two such hosts.
 //! * [`site::Site`]: the firewall between networks of real Linux hosts.
+//! * [`mutants`]: deliberate defects, and whether the tests notice them.
 //! * [`oracle`]: the engine beside a Linux router.
 //! * [`frames`], [`way`]: Ethernet frames, read and made.
 //! * [`conformance`]: the page that says which test shows which requirement.
@@ -34,6 +35,7 @@ pub mod images;
 pub mod kernel;
 pub mod libvirt;
 pub mod media;
+pub mod mutants;
 pub mod namespace;
 pub mod oracle;
 pub mod page;
