@@ -7,7 +7,7 @@ use std::time::Duration;
 use sekisho_config::{NO_CONFIGURATION, parse};
 use sekisho_image::disk::Contents;
 use sekisho_image::{Existing, Format, Image};
-use sekisho_qemu::{Kind, Machine, Network, Nic};
+use sekisho_qemu::{Firmware, Kind, Machine, Network, Nic};
 use sekisho_tests::firewall::{Firewall, Handover, Setup, card, example};
 use sekisho_tests::kernel;
 use sekisho_tests::media::Media;
@@ -507,6 +507,18 @@ fn a_drive_that_speaks_only_legacy_virtio_is_named() {
 /// The whole way of Proxmox: GRUB boots the image from a virtio disk, and the configuration comes from ide2.
 #[test]
 fn a_disc_counts_before_the_file_on_the_boot_disk() {
+    let cd: Devices = &["ide-cd,bus=ide.1,unit=0,drive=D0"];
+    expect_disc_counts(Kind::Pc, 16, Firmware::Bios, cd, "ide secondary master");
+    // UEFI leaves its own drivers' traces in the controller.
+    let (uefi, cd): (_, Devices) = (Firmware::Uefi(OVMF.into()), &["ide-cd,bus=ide.2,drive=D0"]);
+    expect_disc_counts(Kind::Q35, 64, uefi, cd, "pci 00:1f.2 port 2");
+}
+
+/// UEFI for virtual machines, of Debian's package `ovmf`.
+const OVMF: &str = "/usr/share/ovmf/OVMF.fd";
+
+#[track_caller]
+fn expect_disc_counts(kind: Kind, mib: u32, firmware: Firmware, cd: Devices, place: &str) {
     const LIMIT: Duration = Duration::from_secs(120);
     let media = Media::new();
     let kernel = fs::read(kernel::firewall()).expect("the kernel");
@@ -531,14 +543,10 @@ fn a_disc_counts_before_the_file_on_the_boot_disk() {
         disc(&media).display()
     );
     let mut machine = Machine::from_disk(disk)
-        .kind(Kind::Pc)
-        .memory_mib(16)
-        .extra_args([
-            "-drive",
-            &drive,
-            "-device",
-            "ide-cd,bus=ide.1,unit=0,drive=D0",
-        ]);
+        .kind(kind)
+        .memory_mib(mib)
+        .firmware(firmware)
+        .extra_args(["-drive", &drive, "-device", cd[0]]);
     for zone in 0..2 {
         machine = machine.nic(Nic::new(card(zone), Network::Hub(Vec::new())));
     }
@@ -550,7 +558,7 @@ fn a_disc_counts_before_the_file_on_the_boot_disk() {
     expect_says(&console, "takes the place of that from the boot module");
     expect_says(
         &console,
-        "from user-data on drive cidata (ide secondary master): 2 zones",
+        &format!("from user-data on drive cidata ({place}): 2 zones"),
     );
     expect_says(&console, "sekisho: wan: address 192.0.2.1/24");
 }
