@@ -170,6 +170,45 @@ fn a_killed_command_leaves_the_old_or_the_new_file() {
     }
 }
 
+/// Runs `set-config` with a call that fails, and gives what it says.
+fn failing(call: &str, error: &str, nth: usize, disk: &Path, file: &Path) -> String {
+    let trace = format!("trace={call}");
+    let inject = format!("inject={call}:error={error}:when={nth}");
+    let ran = Command::new("strace")
+        .args(["-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject])
+        .arg(command::path())
+        .args(["image", "set-config"])
+        .args([disk, file])
+        .output()
+        .expect("strace");
+    assert_eq!(ran.status.code(), Some(2), "{}", said(&ran));
+    said(&ran)
+}
+
+#[test]
+fn a_full_disk_or_a_failing_one_leaves_the_old_file_and_nothing_else() {
+    let disks = Disks::with(old().as_bytes());
+    let file = disks.file("new.toml", new());
+    let disk = disks.path(Format::Raw);
+    let before = fs::read(&disk).expect("a disk");
+    for (call, error, words) in [
+        ("write", "ENOSPC", "no space left"),
+        ("write", "EIO", "Input/output error"),
+        ("ftruncate", "EIO", "Input/output error"),
+        ("fsync", "EIO", "Input/output error"),
+        ("fchmod", "EPERM", "not permitted"),
+        ("rename", "EACCES", "Permission denied"),
+    ] {
+        let said = failing(call, error, 1, &disk, &file);
+        assert!(said.contains(words), "{call}: {said}");
+        assert!(fs::read(&disk).expect("a disk") == before, "{call}");
+        assert!(!disks.folder().join("sekisho.raw.unfinished").exists());
+    }
+    // Only the folder's sync fails, when the new file is in its place.
+    failing("fsync", "EIO", 2, &disk, &file);
+    expect_config(&disk, new().as_bytes());
+}
+
 /// A block device with a file behind it, until it is dropped.
 struct Loop(PathBuf);
 

@@ -157,16 +157,13 @@ fn what_is_no_disk_of_ours_is_refused_with_what_to_do() {
     expect("empty", b"", "no partition table of GPT");
     expect("text", b"hello", "no partition table of GPT");
     expect("table", &changed(600, b"x"), "checksum");
-    expect("iso", &changed(0x8001, b"CD001"), "an ISO");
-    expect("ova", &changed(257, b"ustar"), "an OVA");
     expect("short", &raw[..8 << 20], "ends behind the disk");
     expect("no-files", &changed(1 << 20, &[0; 512]), "no file system");
     expect("vmdk", b"# Disk DescriptorFile\n", "several files");
-    expect_refused(
-        &sekisho_tests::kernel::firewall(),
-        &file,
-        "the kernel alone",
-    );
+    expect("iso", &changed(0x8001, b"CD001"), "an ISO");
+    expect("ova", &changed(257, b"ustar"), "an OVA");
+    let kernel = sekisho_tests::kernel::firewall();
+    expect_refused(&kernel, &file, "the kernel alone");
     expect_refused(&disks.folder().join("absent"), &file, "No such file");
     expect_refused(disks.folder(), &file, "neither a file nor a block device");
     expect_refused(
@@ -174,6 +171,29 @@ fn what_is_no_disk_of_ours_is_refused_with_what_to_do() {
         &file,
         "neither a file nor a block device",
     );
+}
+
+#[test]
+fn a_missing_tool_is_named_with_its_package() {
+    let disks = Disks::with(&old());
+    let file = disks.file("new.toml", new());
+    for format in Format::ALL {
+        let disk = disks.path(format);
+        let before = fs::read(&disk).expect("a disk");
+        let set = Command::new(command::path())
+            .args(["image", "set-config"])
+            .args([&disk, &file])
+            .env("PATH", disks.folder())
+            .output()
+            .expect("it starts");
+        assert_eq!(set.status.code(), Some(2));
+        assert!(
+            said(&set).contains("apt install qemu-utils"),
+            "{}",
+            said(&set)
+        );
+        assert!(fs::read(&disk).expect("a disk") == before);
+    }
 }
 
 #[test]

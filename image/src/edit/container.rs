@@ -106,7 +106,7 @@ pub fn inspect(path: &Path, format: Format, sharing: Sharing) -> Result<(), Erro
     }
     let info: Value = serde_json::from_str(&answer).unwrap_or_default();
     let bytes = info["virtual-size"].as_u64().unwrap_or(u64::MAX);
-    if !is_device(path) {
+    if format != Format::Raw || !is_device(path) {
         check_size(bytes).or_else(refuse)?;
     }
     let list = info["snapshots"].as_array();
