@@ -23,6 +23,9 @@ class Client:
         self.socket.sendto(b"where am I?", other.address)
         data, seen = other.recvfrom()
         assert data == b"where am I?"
+        # The answer makes the NAT ask for the client's card: a datagram that waits for that can be overtaken by a later one.
+        other.sendto(b"there", seen)
+        assert self.socket.recvfrom() == (b"there", other.address)
         return seen
 
     def is_reached_by(self, other):
