@@ -15,6 +15,12 @@ pub enum Accel {
 }
 
 impl Accel {
+    /// Whether KVM can be used here.
+    #[must_use]
+    pub fn kvm_works() -> bool {
+        kvm_works()
+    }
+
     /// What QEMU is told.
     pub(crate) fn argument(self) -> &'static str {
         match self {

@@ -8,7 +8,7 @@
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,6 +28,12 @@ const PREFIX: &str = "sekisho-";
 /// A network namespace, seen as a host.
 pub struct Namespace {
     name: String,
+}
+
+/// The way into a namespace.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    path: PathBuf,
 }
 
 impl Namespace {
@@ -131,20 +137,14 @@ impl Namespace {
     /// When `work` does.
     #[track_caller]
     pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        let path = Path::new("/run/netns").join(&self.name);
-        let result = thread::scope(|scope| {
-            scope
-                .spawn(|| {
-                    let file = File::open(&path)
-                        .unwrap_or_else(|error| panic!("cannot open {}: {error}", path.display()));
-                    // Only this thread moves, and it ends with the work.
-                    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
-                        .unwrap_or_else(|error| panic!("cannot enter {}: {error}", path.display()));
-                    work()
-                })
-                .join()
-        });
-        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        self.handle().enter(work)
+    }
+
+    /// The way in, for a thread that may outlive this value; the namespace itself does not.
+    pub fn handle(&self) -> Handle {
+        Handle {
+            path: Path::new("/run/netns").join(&self.name),
+        }
     }
 
     /// A command that will run in this namespace; `line` is parted by blanks.
@@ -172,6 +172,32 @@ impl Namespace {
     #[track_caller]
     pub fn run(&self, line: &str, limit: Duration) -> Finished {
         self.start(line).finish(limit)
+    }
+}
+
+impl Handle {
+    /// As [`Namespace::enter`].
+    ///
+    /// # Panics
+    /// When `work` does, or the namespace is gone.
+    #[track_caller]
+    pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        let result = thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    let file = File::open(&self.path).unwrap_or_else(|error| {
+                        panic!("cannot open {}: {error}", self.path.display())
+                    });
+                    // Only this thread moves, and it ends with the work.
+                    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+                        .unwrap_or_else(|error| {
+                            panic!("cannot enter {}: {error}", self.path.display())
+                        });
+                    work()
+                })
+                .join()
+        });
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 

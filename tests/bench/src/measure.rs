@@ -1,0 +1,239 @@
+//! One router's numbers, while it runs.
+//!
+//! * [`Sample`]: numbers of one round.
+//! * [`group`]: measures what belongs together.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use sekisho_tests::namespace::Namespace;
+
+use crate::lab::{Lab, PUBLISHED, WAN_HOST};
+use crate::load::Counter;
+use crate::load::bulk::Bulk;
+use crate::load::connections::Connections;
+use crate::load::datagrams::{Datagrams, Rate};
+use crate::load::echo::Echo;
+use crate::metric::Metric;
+use crate::options::Group;
+use crate::statistics::quantile;
+
+/// The numbers of one round.
+pub type Sample = BTreeMap<Metric, f64>;
+
+/// Payload of the smallest Ethernet frame.
+const SMALL: usize = 18;
+/// How long a load runs before it is measured.
+const WARM_UP: Duration = Duration::from_millis(400);
+/// How long nothing is sent before the first packet after idle.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Which way a load goes.
+#[derive(Clone, Copy)]
+enum Way {
+    /// From the DMZ to the WAN, masqueraded.
+    Out,
+    /// From the WAN through a forward.
+    In,
+}
+
+/// What came of a window.
+struct Window {
+    amount: f64,
+    seconds: f64,
+    cpu: f64,
+}
+
+impl Window {
+    fn rate(&self) -> f64 {
+        self.amount / self.seconds
+    }
+
+    /// Processor time for `unit` of what arrived, in seconds.
+    fn cpu_per(&self, unit: f64) -> f64 {
+        self.cpu / (self.amount / unit)
+    }
+}
+
+/// Measures a group on a running router; each window is `seconds` long.
+///
+/// # Panics
+/// When nothing arrives, or the router is gone.
+pub fn group(group: Group, lab: &Lab, seconds: f64) -> Sample {
+    match group {
+        Group::Tcp => tcp(lab, seconds),
+        Group::Udp => udp(lab, seconds),
+        Group::Connections => connections(lab, seconds),
+        Group::Rtt => round_trips(lab, seconds),
+        Group::Idle => idle(lab, seconds),
+        Group::Rules => {
+            let mut sample = udp(lab, seconds);
+            sample.extend(connections(lab, seconds));
+            sample
+        }
+        Group::Overload => overload(lab, seconds),
+        Group::Boot | Group::Memory => Sample::new(),
+    }
+}
+
+fn tcp(lab: &Lab, seconds: f64) -> Sample {
+    let mut sample = Sample::new();
+    for (metric, way, streams) in [
+        (Metric::TcpOut, Way::Out, 1),
+        (Metric::TcpIn, Way::In, 1),
+        (Metric::TcpOutFour, Way::Out, 4),
+        (Metric::TcpInFour, Way::In, 4),
+    ] {
+        let (from, to, address) = ends(lab, way);
+        let load = Bulk::start(from, to, address, streams);
+        let window = window(lab, load.received(), seconds);
+        sample.insert(metric, window.rate() * 8.0 / 1e9);
+        if metric == Metric::TcpOut {
+            sample.insert(Metric::TcpCpu, window.cpu_per(1e9));
+        }
+    }
+    sample
+}
+
+fn udp(lab: &Lab, seconds: f64) -> Sample {
+    let out = datagrams(lab, Way::Out, Rate::Most, seconds);
+    let back = datagrams(lab, Way::In, Rate::Most, seconds);
+    Sample::from([
+        (Metric::UdpOut, out.rate() / 1e3),
+        (Metric::UdpCpu, out.cpu_per(1.0) * 1e6),
+        (Metric::UdpIn, back.rate() / 1e3),
+    ])
+}
+
+fn datagrams(lab: &Lab, way: Way, rate: Rate, seconds: f64) -> Window {
+    let (from, to, address) = ends(lab, way);
+    let load = Datagrams::start(from, to, address, SMALL, rate);
+    window(lab, load.received(), seconds)
+}
+
+fn connections(lab: &Lab, seconds: f64) -> Sample {
+    let (from, to, address) = ends(lab, Way::In);
+    let load = Connections::start(from, to, address);
+    let window = window(lab, load.done(), seconds);
+    let failed = load.failed().get();
+    assert!(
+        failed as f64 <= window.amount * 0.01,
+        "{failed} connections failed while {} did not",
+        window.amount
+    );
+    Sample::from([
+        (Metric::Connections, window.rate()),
+        (Metric::ConnectionCpu, window.cpu_per(1.0) * 1e6),
+    ])
+}
+
+fn round_trips(lab: &Lab, seconds: f64) -> Sample {
+    let (from, to, address) = ends(lab, Way::In);
+    let echo = Echo::start(from, to, address);
+    warm(&echo);
+    let started = Instant::now();
+    let mut times = Vec::new();
+    while started.elapsed().as_secs_f64() < seconds {
+        times.extend(echo.ask().map(|time| time.as_secs_f64() * 1e6));
+    }
+    assert!(!times.is_empty(), "no datagram came back");
+    Sample::from([
+        (Metric::RttMedian, quantile(&times, 0.5)),
+        (Metric::RttHigh, quantile(&times, 0.99)),
+    ])
+}
+
+/// Neighbours known, flow there, code translated.
+fn warm(echo: &Echo) {
+    let started = Instant::now();
+    while started.elapsed() < WARM_UP {
+        let _ = echo.ask();
+    }
+}
+
+fn idle(lab: &Lab, seconds: f64) -> Sample {
+    const TIMES: usize = 3;
+    let (from, to, address) = ends(lab, Way::In);
+    let echo = Echo::start(from, to, address);
+    let mut firsts = Vec::new();
+    for _ in 0..TIMES {
+        warm(&echo);
+        sleep(SILENCE);
+        firsts.extend(echo.ask().map(|time| time.as_secs_f64() * 1e6));
+    }
+    assert!(!firsts.is_empty(), "no datagram came back after a silence");
+    drop(echo);
+    sleep(SILENCE);
+    let (before, started) = (lab.cpu_seconds(), Instant::now());
+    sleep(Duration::from_secs_f64(seconds));
+    let share = (lab.cpu_seconds() - before) / started.elapsed().as_secs_f64();
+    Sample::from([
+        (Metric::Idle, share * 100.0),
+        (Metric::FirstAfterIdle, quantile(&firsts, 0.5)),
+    ])
+}
+
+/// Raises the load until no more arrives, then offers three times the load that gave the best.
+fn overload(lab: &Lab, seconds: f64) -> Sample {
+    const FIRST: f64 = 20_000.0;
+    const STEP: f64 = 1.25;
+    /// So many steps without a new best, and the best is found.
+    const PATIENCE: usize = 3;
+    let (mut best, mut best_load, mut since) = (0.0, FIRST, 0);
+    let mut load = FIRST;
+    while since < PATIENCE {
+        let (_, arrived) = offer(lab, load, seconds);
+        if arrived > best * 1.02 {
+            (best, best_load, since) = (arrived, load, 0);
+        } else {
+            since += 1;
+        }
+        load *= STEP;
+    }
+    let (offered, arrived) = offer(lab, best_load * 3.0, seconds);
+    Sample::from([
+        (Metric::Peak, best / 1e3),
+        (Metric::Offered, offered / 1e3),
+        (Metric::Overload, arrived / 1e3),
+        (Metric::Kept, arrived / best * 100.0),
+    ])
+}
+
+/// Datagrams a second that the sender got rid of, and that arrived, when `rate` are asked for.
+fn offer(lab: &Lab, rate: f64, seconds: f64) -> (f64, f64) {
+    let (from, to, address) = ends(lab, Way::Out);
+    let load = Datagrams::start(from, to, address, SMALL, Rate::PerSecond(rate));
+    sleep(WARM_UP);
+    let (sent, arrived, started) = (load.sent().get(), load.received().get(), Instant::now());
+    sleep(Duration::from_secs_f64(seconds));
+    let seconds = started.elapsed().as_secs_f64();
+    let rate = |before: u64, after: u64| (after - before) as f64 / seconds;
+    (
+        rate(sent, load.sent().get()),
+        rate(arrived, load.received().get()),
+    )
+}
+
+/// Sender, receiver, and what the first calls the second.
+fn ends(lab: &Lab, way: Way) -> (&Namespace, &Namespace, Ipv4Addr) {
+    match way {
+        Way::Out => (&lab.dmz, &lab.wan, WAN_HOST),
+        Way::In => (&lab.wan, &lab.dmz, PUBLISHED),
+    }
+}
+
+/// Lets the load warm up, then counts for a while.
+fn window(lab: &Lab, counter: &Counter, seconds: f64) -> Window {
+    sleep(WARM_UP);
+    let (amount, cpu, started) = (counter.get(), lab.cpu_seconds(), Instant::now());
+    sleep(Duration::from_secs_f64(seconds));
+    let window = Window {
+        amount: (counter.get() - amount) as f64,
+        cpu: lab.cpu_seconds() - cpu,
+        seconds: started.elapsed().as_secs_f64(),
+    };
+    assert!(window.amount > 0.0, "nothing arrived");
+    window
+}
