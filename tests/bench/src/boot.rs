@@ -92,7 +92,7 @@ pub fn first_frame(machine: &Machine, limit: Duration) -> Option<Duration> {
 pub fn measure(contender: Contender, machine: &Machine) -> Option<Duration> {
     let limit = match contender {
         Contender::Linux => Duration::from_secs(60),
-        Contender::Wire | Contender::Ours => Duration::from_secs(10),
+        Contender::Wire | Contender::Ours | Contender::Before => Duration::from_secs(10),
     };
     first_frame(machine, limit)
 }

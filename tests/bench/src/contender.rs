@@ -24,6 +24,8 @@ pub enum Contender {
     /// The firewall.
     #[value(name = "sekisho")]
     Ours,
+    /// Another build of the firewall, to compare with.
+    Before,
 }
 
 /// A router with a policy.
@@ -37,7 +39,7 @@ pub struct Subject {
 
 impl Contender {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 3] = [Self::Linux, Self::Wire, Self::Ours];
+    pub const ALL: [Self; 4] = [Self::Linux, Self::Wire, Self::Ours, Self::Before];
 
     /// Its name in tables.
     pub fn name(self) -> &'static str {
@@ -45,6 +47,7 @@ impl Contender {
             Self::Linux => "Linux",
             Self::Wire => "wire",
             Self::Ours => "Sekisho",
+            Self::Before => "before",
         }
     }
 
@@ -57,11 +60,12 @@ impl Contender {
     }
 
     /// The kernel that it boots.
-    fn kernel(self, linux: &Path) -> PathBuf {
+    fn kernel(self, options: &Options) -> PathBuf {
         match self {
-            Self::Linux => linux.join("vmlinuz"),
+            Self::Linux => options.linux.join("vmlinuz"),
             Self::Wire => kernel::wire(),
             Self::Ours => kernel::firewall(),
+            Self::Before => options.before.clone().unwrap_or_default(),
         }
     }
 
@@ -74,7 +78,10 @@ impl Contender {
             ));
         }
         // The kernels' helpers say themselves what is missing.
-        self.kernel(&options.linux);
+        let kernel = self.kernel(options);
+        if !kernel.is_file() {
+            return Err(format!("there is no kernel {}", kernel.display()));
+        }
         Ok(())
     }
 
@@ -82,7 +89,7 @@ impl Contender {
     /// forwards stand for elsewhere.
     pub fn dmz_prefix(self) -> &'static str {
         match self {
-            Self::Linux | Self::Ours => "10.99.0.2/24",
+            Self::Linux | Self::Ours | Self::Before => "10.99.0.2/24",
             Self::Wire => "192.0.2.1/24",
         }
     }
@@ -90,7 +97,7 @@ impl Contender {
     /// Where the DMZ host sends what is not in its network.
     pub fn gateway(self) -> Option<&'static str> {
         match self {
-            Self::Linux | Self::Ours => Some("10.99.0.1"),
+            Self::Linux | Self::Ours | Self::Before => Some("10.99.0.1"),
             Self::Wire => None,
         }
     }
@@ -111,7 +118,7 @@ impl Subject {
         folder: &Path,
         taps: [&str; 2],
     ) -> Machine {
-        let mut machine = Machine::new(self.contender.kernel(&options.linux))
+        let mut machine = Machine::new(self.contender.kernel(options))
             .kind(board.kind())
             .memory_mib(memory_mib)
             .accel(options.accelerator.accel());
@@ -127,7 +134,7 @@ impl Subject {
             .fold(machine, Machine::append)
             .config(ConfigSource::Module(options.linux.join("initrd"))),
             Contender::Wire => machine,
-            Contender::Ours => {
+            Contender::Ours | Contender::Before => {
                 let path = folder.join("sekisho.toml");
                 std::fs::write(&path, configuration(self.rules)).expect("the folder is ours");
                 machine.config(ConfigSource::Module(path))

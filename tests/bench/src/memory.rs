@@ -17,7 +17,7 @@ const SIZES: [u32; 14] = [128, 112, 96, 80, 64, 48, 32, 24, 20, 16, 14, 12, 10, 
 pub fn least(contender: Contender, options: &Options) -> Result<f64, String> {
     let limit = match contender {
         Contender::Linux => Duration::from_secs(20),
-        Contender::Wire | Contender::Ours => Duration::from_secs(3),
+        Contender::Wire | Contender::Ours | Contender::Before => Duration::from_secs(3),
     };
     let folder = tempfile::tempdir().expect("a folder for the configuration");
     let forwards = |mib: &u32| {

@@ -81,6 +81,8 @@ pub enum Against {
     Linux,
     /// The same router with few rules.
     FewRules,
+    /// Another build of the firewall, in the same round.
+    Before,
 }
 
 impl Metric {
@@ -206,7 +208,7 @@ impl Metric {
             (Against::Linux, Self::Boot(_)) => Some(0.05),
             (Against::FewRules, Self::UdpCpu | Self::ConnectionCpu) => Some(1.05),
             (Against::FewRules, Self::UdpOut | Self::Connections) => Some(0.95),
-            (Against::Wire | Against::Linux | Against::FewRules, _) => None,
+            (Against::Wire | Against::Linux | Against::FewRules | Against::Before, _) => None,
         }
     }
 
@@ -254,6 +256,7 @@ impl Against {
             Self::Wire => "÷ wire",
             Self::Linux => "÷ Linux",
             Self::FewRules => "÷ 5 rules",
+            Self::Before => "÷ before",
         }
     }
 }

@@ -47,6 +47,9 @@ pub struct Options {
     /// Only these routers, parted by commas [default: all].
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ROUTER,…")]
     pub routers: Vec<Contender>,
+    /// Another build of the firewall (its ELF file), to be measured beside this one: was a change worth it?
+    #[arg(long, value_name = "ELF")]
+    pub before: Option<PathBuf>,
     /// Folder for the results.
     #[arg(long, default_value = "target/bench")]
     pub output: PathBuf,
@@ -130,6 +133,7 @@ impl Options {
         let chosen = |contender: &Contender| {
             (self.routers.is_empty() || self.routers.contains(contender))
                 && (self.card == CardModel::Virtio || *contender != Contender::Linux)
+                && (self.before.is_some() || *contender != Contender::Before)
         };
         Contender::ALL.into_iter().filter(chosen).collect()
     }
@@ -223,11 +227,18 @@ mod tests {
 
     #[test]
     fn linux_is_left_out_where_it_has_no_driver() {
-        assert_eq!(options("bench").contenders(), Contender::ALL);
+        let usual = [Contender::Linux, Contender::Wire, Contender::Ours];
+        assert_eq!(options("bench").contenders(), usual);
         assert_eq!(
             options("bench --card e1000").contenders(),
             [Contender::Wire, Contender::Ours]
         );
+    }
+
+    #[test]
+    fn another_build_is_measured_where_one_is_given() {
+        let contenders = options("bench --before old --routers sekisho,before").contenders();
+        assert_eq!(contenders, [Contender::Ours, Contender::Before]);
     }
 
     #[test]

@@ -266,6 +266,7 @@ fn comparisons(contenders: &[Contender]) -> Vec<Comparison> {
     [
         (Contender::Wire, Against::Wire),
         (Contender::Linux, Against::Linux),
+        (Contender::Before, Against::Before),
     ]
     .into_iter()
     .filter_map(|(other, against)| {
@@ -291,7 +292,7 @@ mod tests {
 
     #[test]
     fn the_firewall_is_set_against_whoever_is_there() {
-        assert_eq!(comparisons(&Contender::ALL).len(), 2);
+        assert_eq!(comparisons(&Contender::ALL).len(), 3);
         assert_eq!(comparisons(&[Contender::Ours]).len(), 0);
         let two = comparisons(&[Contender::Wire, Contender::Ours]);
         assert_eq!((two[0].over, two[0].under), (1, 0));
