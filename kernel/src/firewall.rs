@@ -23,6 +23,10 @@ use crate::prompt::{Command, Prompt};
 use crate::seating::link_of;
 use crate::{LOOK_US, leave, report};
 
+/// How often a busy machine asks the engine what it has to do by itself, in microseconds: what expires, and questions
+/// to repeat. Before it sleeps it always asks.
+const POLL_EVERY_US: u64 = 1000;
+
 /// The machine at work.
 pub struct Firewall {
     net: Net,
@@ -34,6 +38,8 @@ pub struct Firewall {
     /// The random word that the engine gets next, and how many it had looked at when this one was drawn.
     word: u64,
     drawn: u64,
+    /// When the engine is asked again what it has to do by itself, in microseconds.
+    poll_due: u64,
     journal: Journal,
     zones: Vec<Zone>,
     prompt: Prompt,
@@ -71,6 +77,7 @@ impl Firewall {
             word: random.word(),
             drawn: 0,
             random,
+            poll_due: 0,
             journal,
             zones: config.zones.clone(),
             prompt: Prompt::default(),
@@ -90,7 +97,9 @@ impl Firewall {
             if now >= self.services_due {
                 self.serve(Instant::from_micros(now));
             }
-            self.poll();
+            if now >= self.poll_due || self.engine.has_output() {
+                self.poll(Instant::from_micros(now));
+            }
             self.net.turn();
             if now >= look || boot::take_pending(apic::SERIAL) {
                 look = now + LOOK_US;
@@ -100,6 +109,7 @@ impl Firewall {
             if moved > 0 {
                 busy = now;
             } else if now - busy > POLL_US {
+                self.poll(Instant::from_micros(now));
                 let engine = self.engine.next_deadline().map(Instant::as_micros);
                 let due = engine.map_or(self.services_due, |due| due.min(self.services_due));
                 self.net.sleep(due.min(look));
@@ -108,13 +118,14 @@ impl Firewall {
         }
     }
 
-    fn tick(&mut self) -> Tick {
+    /// The time, and a random word that was never looked at: making one for each packet costs more than forwarding it.
+    fn tick(&mut self, now: Instant) -> Tick {
         let drawn = self.engine.drawn();
         if self.drawn != drawn {
             (self.drawn, self.word) = (drawn, self.random.word());
         }
         Tick {
-            now: Instant::from_micros(clock::now_us()),
+            now,
             random: self.word,
         }
     }
@@ -124,14 +135,16 @@ impl Firewall {
         let Some(zone) = ZoneId::new(index) else {
             return 0;
         };
-        let mut moved = 0;
+        let (mut moved, mut now) = (0, None);
         while moved < BURST
             && let Some(received) = self.net.cards[index].receive()
         {
             moved += 1;
             match received {
                 Ok(packet) => {
-                    let tick = self.tick();
+                    // A burst takes less than a millisecond, and the engine counts in larger units.
+                    let now = *now.get_or_insert_with(|| Instant::from_micros(clock::now_us()));
+                    let tick = self.tick(now);
                     if let Some(packet) =
                         self.judge(packet, |engine, frame| engine.receive(zone, frame, tick))
                     {
@@ -208,7 +221,7 @@ impl Firewall {
             }
             Action::SendThrough(frame) => {
                 if let Some(packet) = self.net.pool.packet(&frame, Offload::NONE) {
-                    let tick = self.tick();
+                    let tick = self.tick(Instant::from_micros(clock::now_us()));
                     self.judge(packet, |engine, frame| engine.receive_own(frame, tick));
                 }
             }
@@ -233,9 +246,10 @@ impl Firewall {
     }
 
     /// Does what the engine wants done.
-    fn poll(&mut self) {
+    fn poll(&mut self, now: Instant) {
+        self.poll_due = now.as_micros() + POLL_EVERY_US;
         loop {
-            let tick = self.tick();
+            let tick = self.tick(now);
             let wait = match self.engine.poll(tick) {
                 None => return,
                 Some(Output::Send { egress, frame }) => {

@@ -206,6 +206,16 @@ impl Engine {
         })
     }
 
+    /// Whether the frames so far gave [`poll`](Self::poll) something to do at once.
+    #[must_use]
+    #[inline]
+    pub fn has_output(&self) -> bool {
+        self.holds.any_over()
+            || !self.outbox.is_empty()
+            || !self.records.is_empty()
+            || !self.notices.is_empty()
+    }
+
     /// When [`poll`](Self::poll) has something to do by itself.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
@@ -286,6 +296,7 @@ impl Engine {
 
     /// How often a tick's random word was looked at.
     #[must_use]
+    #[inline]
     pub fn drawn(&self) -> u64 {
         self.conntrack.drawn()
     }

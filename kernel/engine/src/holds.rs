@@ -57,6 +57,12 @@ impl Holds {
         self.ready.pop_front()
     }
 
+    /// Whether some frame's wait is over.
+    #[must_use]
+    pub fn any_over(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// How many places are taken.
     #[must_use]
     pub fn taken(&self) -> usize {

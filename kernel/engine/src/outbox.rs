@@ -66,6 +66,12 @@ impl Outbox {
         self.slots.len() - self.waiting
     }
 
+    /// Whether a frame waits.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.waiting == 0
+    }
+
     /// The oldest frame. Its slot is reused by the next [`push`](Self::push).
     pub fn pop(&mut self) -> Option<(ZoneId, &[u8])> {
         while self.waiting > 0 {

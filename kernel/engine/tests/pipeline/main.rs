@@ -25,3 +25,4 @@ mod rfc7857;
 mod servers;
 mod support;
 mod tcp;
+mod ticks;
