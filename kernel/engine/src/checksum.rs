@@ -1,14 +1,17 @@
 //! The Internet checksum (RFC 1071), and its update when fields change (RFC 1624).
 
 /// A ones' complement sum under construction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sum(u32);
+///
+/// Carries gather in the upper half and are folded in when the sum is read: 2³² words fit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sum(u64);
 
 impl Sum {
     /// Adds bytes that begin at an even offset.
     #[must_use]
+    #[inline]
     pub fn bytes(self, bytes: &[u8]) -> Self {
-        let mut sum: u64 = u64::from(self.0);
+        let mut sum = self.0;
         let (words, rest) = bytes.as_chunks::<4>();
         for word in words {
             sum += u64::from(u32::from_be_bytes(*word));
@@ -20,30 +23,35 @@ impl Sum {
         if let [last] = odd {
             sum += u64::from(*last) << 8;
         }
-        let sum = (sum & 0xffff_ffff) + (sum >> 32);
-        let sum = (sum & 0xffff) + (sum >> 16);
-        Self(((sum & 0xffff) + (sum >> 16)) as u32)
+        Self((sum & 0xffff_ffff) + (sum >> 32))
     }
 
     /// Adds one 16-bit word.
     #[must_use]
+    #[inline]
     pub const fn word(self, word: u16) -> Self {
-        Self(self.0 + word as u32).folded()
+        Self(self.0 + word as u64)
     }
 
-    const fn folded(self) -> Self {
-        let sum = (self.0 & 0xffff) + (self.0 >> 16);
-        Self((sum & 0xffff) + (sum >> 16))
+    /// Adds two words at once: 2¹⁶ counts as 1.
+    #[inline]
+    const fn double_word(self, words: u32) -> Self {
+        Self(self.0 + words as u64)
     }
 
     /// The sum itself, as a partial checksum holds it.
     #[must_use]
+    #[inline]
     pub const fn partial(self) -> u16 {
-        self.folded().0 as u16
+        let sum = (self.0 & 0xffff_ffff) + (self.0 >> 32);
+        let sum = (sum & 0xffff) + (sum >> 16);
+        let sum = (sum & 0xffff) + (sum >> 16);
+        ((sum & 0xffff) + (sum >> 16)) as u16
     }
 
     /// The checksum: the sum's complement.
     #[must_use]
+    #[inline]
     pub const fn checksum(self) -> u16 {
         !self.partial()
     }
@@ -52,22 +60,30 @@ impl Sum {
 /// How a sum changes when fields do: `HC' = ~(~HC + ~m + m')` (RFC 1624, equation 3).
 ///
 /// Right becomes right, and wrong stays wrong.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Change(Sum);
 
 impl Change {
     /// A word that changes.
     #[must_use]
+    #[inline]
     pub const fn word(self, old: u16, new: u16) -> Self {
         Self(self.0.word(!old).word(new))
     }
 
     /// Four bytes that change, at an even offset.
     #[must_use]
-    pub fn address(self, old: [u8; 4], new: [u8; 4]) -> Self {
-        let [o1, o2] = halves(old);
-        let [n1, n2] = halves(new);
-        self.word(o1, n1).word(o2, n2)
+    #[inline]
+    pub const fn address(self, old: [u8; 4], new: [u8; 4]) -> Self {
+        let (old, new) = (u32::from_be_bytes(old), u32::from_be_bytes(new));
+        Self(self.0.double_word(!old).double_word(new))
+    }
+
+    /// This change and another one.
+    #[must_use]
+    #[inline]
+    pub const fn and(self, other: Self) -> Self {
+        Self(Sum(self.0.0 + other.0.0))
     }
 
     /// Whether nothing changes.
@@ -78,22 +94,17 @@ impl Change {
 
     /// The checksum after the change.
     #[must_use]
+    #[inline]
     pub const fn apply(self, checksum: u16) -> u16 {
-        !Sum(self.0.partial() as u32).word(!checksum).partial()
+        self.0.word(!checksum).checksum()
     }
 
     /// The partial checksum (a sum, not its complement) after the change.
     #[must_use]
+    #[inline]
     pub const fn apply_partial(self, partial: u16) -> u16 {
-        Sum(self.0.partial() as u32).word(partial).partial()
+        self.0.word(partial).partial()
     }
-}
-
-fn halves(address: [u8; 4]) -> [u16; 2] {
-    [
-        u16::from_be_bytes([address[0], address[1]]),
-        u16::from_be_bytes([address[2], address[3]]),
-    ]
 }
 
 /// The sum of TCP's and UDP's pseudo-header (RFC 9293 section 3.1).
@@ -130,7 +141,7 @@ mod tests {
             let change = Change::default().address(old, new);
             let verify = |checksum: u16, bytes: &Vec<u8>| Sum::default().bytes(bytes).word(checksum).partial() == 0xffff;
             prop_assert!(verify(change.apply(before), &bytes) || bytes.iter().all(|b| *b == 0));
-            let wrong = Sum(u32::from(before)).word(error).partial();
+            let wrong = Sum(u64::from(before)).word(error).partial();
             prop_assume!(wrong != before && !(wrong == 0xffff && before == 0) && !(wrong == 0 && before == 0xffff));
             prop_assert!(!verify(change.apply(wrong), &bytes));
         }

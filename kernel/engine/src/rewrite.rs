@@ -80,7 +80,7 @@ pub fn apply(frame: &mut Frame<'_>, packet: &Packet, rewrite: &Rewrite) -> Resul
             Link::Out { .. } | Link::Own => Change::default(),
         };
         let sum = u16::from_be_bytes([header[10], header[11]]);
-        header[10..12].copy_from_slice(&hop.apply(addresses.apply(sum)).to_be_bytes());
+        header[10..12].copy_from_slice(&addresses.and(hop).apply(sum).to_be_bytes());
         addresses
     };
     if let Content::IcmpQuery = packet.content {
@@ -111,7 +111,7 @@ pub fn apply(frame: &mut Frame<'_>, packet: &Packet, rewrite: &Rewrite) -> Resul
         } else if packet.content == Content::Udp && old == 0 {
             0
         } else {
-            let new = rest.apply(ports.apply(addresses.apply(old)));
+            let new = addresses.and(ports).and(rest).apply(old);
             // UDP says 0 for "none"; a computed 0 goes out as its other form (RFC 768).
             if packet.content == Content::Udp && new == 0 {
                 0xffff
