@@ -1,7 +1,8 @@
 //! Where a packet goes next.
 //!
-//! Longest prefix first; within a length a binary search. Only a flow's first
-//! packet comes here. Memory is taken once: [`Routes::rebuild`] sorts in place.
+//! Longest prefix first; within a length a binary search, over bare numbers, because
+//! every packet comes here: its flow may have been routed otherwise when it began.
+//! Memory is taken once: [`Routes::rebuild`] sorts in place.
 
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
@@ -44,8 +45,18 @@ impl NextHop {
 pub struct Routes {
     /// Sorted by length (longest first), then network.
     routes: Vec<Route>,
-    /// Where the routes of each length begin and end, longest first.
-    spans: heapless::Vec<(u8, u32, u32), LENGTHS>,
+    /// Their networks in the same order, as numbers.
+    networks: Vec<u32>,
+    /// Where the routes of each length are, longest first.
+    spans: heapless::Vec<Span, LENGTHS>,
+}
+
+/// The routes of one length.
+#[derive(Debug)]
+struct Span {
+    mask: u32,
+    first: usize,
+    end: usize,
 }
 
 impl Routes {
@@ -54,6 +65,7 @@ impl Routes {
     pub fn with_capacity(most: usize) -> Self {
         Self {
             routes: Vec::with_capacity(most),
+            networks: Vec::with_capacity(most),
             spans: heapless::Vec::new(),
         }
     }
@@ -75,13 +87,19 @@ impl Routes {
         self.routes
             .sort_unstable_by_key(|r| (32 - r.to.prefix_len(), r.to.network()));
         self.spans.clear();
-        for (index, route) in (0u32..).zip(&self.routes) {
-            let len = route.to.prefix_len();
+        self.networks.clear();
+        for (index, route) in self.routes.iter().enumerate() {
+            self.networks.push(route.to.network().to_bits());
+            let mask = mask(route.to.prefix_len());
             match self.spans.last_mut() {
-                Some(span) if span.0 == len => span.2 = index + 1,
+                Some(span) if span.mask == mask => span.end = index + 1,
                 _ => self
                     .spans
-                    .push((len, index, index + 1))
+                    .push(Span {
+                        mask,
+                        first: index,
+                        end: index + 1,
+                    })
                     .expect("one span for each of 33 lengths"),
             }
         }
@@ -90,13 +108,11 @@ impl Routes {
     /// The longest match.
     #[must_use]
     pub fn lookup(&self, dst: Ipv4Addr) -> Option<NextHop> {
-        self.spans.iter().find_map(|&(len, first, end)| {
-            let network = Ipv4Addr::from_bits(dst.to_bits() & mask(len));
-            let span = &self.routes[first as usize..end as usize];
-            let found = span
-                .binary_search_by_key(&network, |r| r.to.network())
-                .ok()?;
-            Some(span[found].hop)
+        self.spans.iter().find_map(|span| {
+            let network = dst.to_bits() & span.mask;
+            let networks = self.networks.get(span.first..span.end)?;
+            let found = networks.binary_search(&network).ok()?;
+            Some(self.routes.get(span.first + found)?.hop)
         })
     }
 }
