@@ -105,6 +105,20 @@ fn cards_are_found_by_slot_where_the_configuration_says_so() {
 }
 
 #[test]
+fn cards_that_the_firmware_gave_no_place_get_one() {
+    // qboot leaves PCI as it is.
+    for kind in [Kind::Q35, Kind::Pc] {
+        let setup = Setup {
+            arguments: vec!["-bios", "qboot.rom"],
+            ..on(kind)
+        };
+        let rig = Rig::ready(&setup, &example("lab.toml"));
+        rig.settle_from_wan();
+        rig.settle_from_dmz();
+    }
+}
+
+#[test]
 fn the_configuration_comes_by_the_firmware_device_too() {
     for kind in ALL_KINDS {
         let setup = Setup {

@@ -95,7 +95,9 @@ pub fn find(command_line: &str) -> Devices {
 
 impl Devices {
     fn add_functions(&mut self, mut bus: Bus) {
-        for (function, info) in bus.functions() {
+        let functions = bus.functions();
+        bus.see_placement(&functions);
+        for (function, info) in functions {
             self.has_display |= pci::is_display(&info);
             match pci::kind(&info) {
                 Some(DeviceType::Network | DeviceType::EntropySource) => {

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 use core::ptr::NonNull;
 
 use virtio_drivers::transport::pci::bus::{
-    BarInfo, Command, ConfigurationAccess, DeviceFunction, DeviceFunctionInfo, HeaderType, PciRoot,
+    BarInfo, Command, ConfigurationAccess, DeviceFunction, DeviceFunctionInfo, HeaderType,
+    MemoryBarType, PciRoot,
 };
 use virtio_drivers::transport::pci::{PciTransport, virtio_device_type};
 use virtio_drivers::{BufferDirection, Hal, PhysAddr};
@@ -82,7 +83,27 @@ unsafe impl Hal for Memory {
 /// The bus.
 pub struct Bus {
     root: PciRoot<Ports>,
+    placement: Placement,
 }
+
+/// Who says where devices' memory is.
+#[derive(Clone, Copy)]
+enum Placement {
+    /// The firmware has.
+    Firmware,
+    /// We do, from this address on: firmware such as qboot leaves it to the system.
+    Ours(u64),
+}
+
+/// The first BAR, and what follows the last (PCI 3.0 section 6.2.5).
+const BAR0: u8 = 0x10;
+const BAR_END: u8 = 0x28;
+/// A BAR's bits that are no address, and the one that says it is of ports.
+const BAR_FLAGS: u32 = 0xf;
+const IO_BAR: u32 = 1;
+
+/// Where nothing else is on QEMU's boards, whatever memory they have: above it are the IOAPIC and the firmware.
+const FREE: core::ops::Range<u64> = 0xe000_0000..0xf000_0000;
 
 /// A virtio function, ready for a driver.
 pub struct VirtioFunction {
@@ -107,6 +128,7 @@ impl Bus {
         write32(ADDRESS, 1 << 31);
         (read32(ADDRESS) == 1 << 31 && read32(DATA) != u32::MAX).then(|| Self {
             root: PciRoot::new(Ports),
+            placement: Placement::Firmware,
         })
     }
 
@@ -132,6 +154,54 @@ impl Bus {
         found
     }
 
+    /// Sees whether the firmware has placed any of these functions' memory; if not, it is placed as they are opened.
+    pub fn see_placement(&mut self, functions: &[(DeviceFunction, DeviceFunctionInfo)]) {
+        let is_placed = |function: DeviceFunction, at: u8| {
+            let bar = Ports.read_word(function, at);
+            bar & IO_BAR == 0 && bar & !BAR_FLAGS != 0
+        };
+        let placed = functions
+            .iter()
+            .filter(|(_, info)| info.header_type == HeaderType::Standard)
+            .any(|(function, _)| {
+                (BAR0..BAR_END)
+                    .step_by(4)
+                    .any(|at| is_placed(*function, at))
+            });
+        if !placed {
+            self.placement = Placement::Ours(FREE.start);
+        }
+    }
+
+    /// Places a function's memory, if nobody has; its decoding is off.
+    fn place(&mut self, function: DeviceFunction) {
+        let Placement::Ours(mut next) = self.placement else {
+            return;
+        };
+        let Ok(bars) = self.root.bars(function) else {
+            return;
+        };
+        for (index, bar) in (0..).zip(bars) {
+            let Some(BarInfo::Memory {
+                size, address_type, ..
+            }) = bar
+            else {
+                continue;
+            };
+            let at = next.next_multiple_of(size.max(1));
+            if at + size > FREE.end {
+                continue;
+            }
+            next = at + size;
+            match address_type {
+                MemoryBarType::Width64 => self.root.set_bar_64(function, index, at),
+                MemoryBarType::Width32 => self.root.set_bar_32(function, index, at as u32),
+                MemoryBarType::Below1MiB => {}
+            }
+        }
+        self.placement = Placement::Ours(next);
+    }
+
     /// Opens a virtio function.
     ///
     /// # Errors
@@ -142,6 +212,7 @@ impl Bus {
     ) -> Result<VirtioFunction, virtio_drivers::transport::pci::VirtioPciError> {
         // Sizing a BAR while it is decoded makes an emulator rebuild its memory map each time.
         self.root.set_command(function, Command::empty());
+        self.place(function);
         let transport = PciTransport::new::<Memory, _>(&mut self.root, function);
         let extra = transport.is_ok().then(|| self.extra(function)).flatten();
         self.root.set_command(
@@ -192,6 +263,7 @@ impl Bus {
         const INTERRUPT_LINE: u8 = 0x3c;
         const REGISTERS: usize = 128 * 1024;
         self.root.set_command(function, Command::empty());
+        self.place(function);
         let registers = self.address(function, 0, 0, REGISTERS);
         self.root
             .set_command(function, Command::MEMORY_SPACE | Command::BUS_MASTER);
