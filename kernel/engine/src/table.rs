@@ -19,6 +19,13 @@ pub struct Table {
     live: usize,
 }
 
+// A flow costs its two cache lines, and two entries of the index. What else a flow may hold (a mapping, a permit, its
+// source's count) makes it 160 bytes at most: `sizing`'s tests add it up.
+const _: () = assert!(
+    Table::bytes(1 << 20) < 139 << 20,
+    "bytes of a flow and its index entries"
+);
+
 /// The flows by number; those that are free are linked to each other.
 #[derive(Debug)]
 pub struct Flows(Vec<Flow>);
