@@ -18,6 +18,8 @@ pub mod tcp;
 mod timers;
 pub mod window;
 
+use core::time::Duration;
+
 use sekisho_config::Config;
 use sekisho_config::model::{Filtering, TcpPickup};
 
@@ -46,6 +48,9 @@ use pressure::Pressure;
 use state::State;
 use tcp::{Connection, Effect};
 use timers::Timers;
+
+/// How long a closed connection must have been silent before any SYN takes its place.
+const TIME_WAIT: Duration = Duration::from_secs(60);
 
 /// Flows, their timers, their mappings, and what was invited.
 #[derive(Debug)]
@@ -120,7 +125,8 @@ impl Conntrack {
     /// The flow that a packet belongs to.
     ///
     /// A SYN that begins a new connection where a closed one still lingers ends that one
-    /// and belongs to none (RFC 9293 section 3.10.7.4: TIME-WAIT).
+    /// and belongs to none (RFC 9293 section 3.10.7.4: TIME-WAIT). After a minute of silence any SYN does: by then
+    /// endpoints begin anew (Linux's TIME-WAIT lasts as long), with numbers that may lie anywhere (RFC 6528).
     pub fn lookup(&mut self, packet: &Packet) -> Option<(FlowId, Direction)> {
         let (id, direction) = self.table.find(&packet.key)?;
         if let Content::Tcp(segment) = &packet.content
@@ -391,7 +397,9 @@ impl Conntrack {
         let flow = self.table.get(id);
         match flow.state {
             State::Tcp(tcp::State::Reset) => true,
-            State::Tcp(tcp::State::Closed) => flow.windows.is_beyond(syn.seq),
+            State::Tcp(tcp::State::Closed) => {
+                flow.windows.is_beyond(syn.seq) || self.timers.has_passed(flow.stamp(), TIME_WAIT)
+            }
             State::Tcp(_) | State::Unanswered | State::Answered => false,
         }
     }

@@ -1,5 +1,7 @@
 //! When flows end: a wheel for each kind of life, so that each wheel is in order of age.
 
+use core::time::Duration;
+
 use sekisho_config::model::Timeouts;
 
 use crate::Instant;
@@ -120,6 +122,12 @@ impl Timers {
             }
         }
         oldest
+    }
+
+    /// Whether so much time has passed since a flow was last refreshed.
+    #[must_use]
+    pub fn has_passed(&self, since: Stamp, long: Duration) -> bool {
+        !Stamp::of(self.now).is_before(since.after(Span::at_least(long)))
     }
 
     /// When a slot next passes.

@@ -113,6 +113,25 @@ fn rfc5508_req7_an_error_about_a_hairpinned_packet_is_translated() {
 }
 
 #[test]
+fn rfc5508_req7_a_query_between_one_to_one_addresses_is_hairpinned() {
+    let text = three_zones(
+        r#"rule = [{ name = "out", from = "dmz", to = "wan", action = "accept" }]"#,
+        r#"[nat]
+        one_to_one = [
+            { inside = "10.99.0.2", outside = "203.0.113.2", to = "wan" },
+            { inside = "10.99.0.3", outside = "203.0.113.3", to = "wan" },
+        ]"#,
+    );
+    let mut world = World::new(&text);
+    let sent = world.pass(dmz(), &ping("10.99.0.2", "203.0.113.3", 7));
+    let arrives = ping("203.0.113.2", "10.99.0.3", 7).hop();
+    assert_eq!((sent.zone, sent.packet), (dmz(), arrives));
+    let sent = world.pass(dmz(), &pong("10.99.0.3", "203.0.113.2", 7));
+    let arrives = pong("203.0.113.3", "10.99.0.2", 7).hop();
+    assert_eq!((sent.zone, sent.packet), (dmz(), arrives));
+}
+
+#[test]
 fn rfc5508_req8_who_cannot_have_a_flow_hears_that_it_is_prohibited() {
     let text = three_zones(
         r#"rule = [

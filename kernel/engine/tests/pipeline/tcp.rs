@@ -276,6 +276,30 @@ fn rfc5961_s4_a_syn_in_a_living_connection_is_left_to_its_endpoint() {
     );
 }
 
+#[test]
+fn tcp_time_wait_any_syn_takes_the_place_after_a_minute_of_silence() {
+    // A client's numbers go round in less than the four minutes that a closed connection is remembered.
+    let lower = 1000u32.wrapping_sub(0x7000_0000);
+    for (silence, is_new) in [(50, false), (62, true)] {
+        let mut connection = Connection::open();
+        connection.close();
+        connection.world.pass_time(Duration::from_secs(silence));
+        connection.next = [lower, 7];
+        connection.pass(Client, b"", |header| header.syn = true);
+        if is_new {
+            connection.pass(Server, b"", |header| {
+                (header.syn, header.ack) = (true, true)
+            });
+            connection.pass(Client, b"a new conversation", ack);
+        } else {
+            let reason = connection.refused(Server, b"", |header| {
+                (header.syn, header.ack) = (true, true)
+            });
+            assert_eq!(reason, TcpState);
+        }
+    }
+}
+
 fn syn_with_mss(src: &str, dst: &str, options: &[TcpOptionElement]) -> Ip {
     tcp(src, dst, b"", |header| {
         (header.syn, header.sequence_number) = (true, 1000);
