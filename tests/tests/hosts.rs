@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sekisho_qemu::{Kind, Offloads};
-use sekisho_tests::capture::Capture;
+use sekisho_tests::capture::{Capture, Recording};
 use sekisho_tests::firewall::{Firewall, Setup, example};
 use sekisho_tests::namespace::Namespace;
 use sekisho_tests::site::Site;
@@ -33,11 +33,16 @@ struct Lab {
 
 impl Lab {
     fn new(setup: &Setup) -> Lab {
+        Lab::with(setup, "")
+    }
+
+    /// With more lines at the end of the configuration.
+    fn with(setup: &Setup, lines: &str) -> Lab {
         let site = Site::new(&["wan", "dmz"]);
         let recording = site.record("wan");
         let wan = site.host_at("wan", "192.0.2.2/24", None);
         let dmz = site.host_at("dmz", "10.99.0.2/24", Some(DMZ));
-        let firewall = site.boot(setup, &example("lab.toml"));
+        let firewall = site.boot(setup, &format!("{}\n{lines}", example("lab.toml")));
         Lab {
             firewall,
             wan,
@@ -50,7 +55,7 @@ impl Lab {
     /// Switches the firewall off, adds its counters up, and looks at all that crossed the WAN. Its host does not lie,
     /// so nothing from inside may be there.
     #[track_caller]
-    fn finish(self) {
+    fn finish(self) -> Recording {
         let totals = self.firewall.power_off();
         totals.expect_conserved();
         let recording = self.recording.finish();
@@ -63,6 +68,7 @@ impl Lab {
             [""; 0],
             "an inside source left on the WAN"
         );
+        recording
     }
 }
 
@@ -177,6 +183,36 @@ fn iperf3_runs_both_ways() {
         }
     }
     lab.finish();
+}
+
+/// Every connection to a forward begins with a cookie, while a flood of SYNs from addresses where nobody lives goes on.
+#[test]
+fn attack_syn_flood_curl_and_iperf3_get_through_by_cookies() {
+    if needs_root() {
+        return;
+    }
+    let lab = Lab::with(&Setup::default(), "[limits]\nflows = 1000\nsyn_cookies = 0");
+    let _inside = Server::start(&lab.dmz, 80, Service::WhoAmI);
+    let iperf = lab.dmz.start("iperf3 -s -p 5201 --forceflush");
+    iperf.wait_for(|line| line.contains("Server listening"), LIMIT);
+    let flood = "nping --tcp --flags syn -p 80 -g 0 --source-ip 192.0.2.77 --rate 2000 -c 10000000 -q -H -N --send-eth --dest-mac 52:54:00:00:00:01";
+    let flood = lab.wan.start(&format!("{flood} {WAN}"));
+    flood.wait_for(|line| line.contains("Starting Nping"), LIMIT);
+    for _ in 0..20 {
+        let curl = format!("curl -sS --connect-timeout 20 --max-time 60 http://{WAN}/");
+        let page = lab.wan.run(&curl, LIMIT).expect_success().text;
+        assert_eq!(page, WAN_HOST, "the server sees the client as it is");
+    }
+    for way in ["", "-R", "-P 4"] {
+        let client = format!("iperf3 -c {WAN} -p 5201 -t 2 --connect-timeout 20000 -J {way}");
+        let report = lab.wan.run(&client, LIMIT).expect_success();
+        let received = received_bytes(&report.text);
+        assert!(received > 1_000_000, "`{client}`: {received} bytes");
+    }
+    drop(flood);
+    let recording = lab.finish();
+    let flooded = recording.count("src host 192.0.2.77 and tcp[tcpflags] == tcp-syn");
+    assert!(flooded > 2_000, "{flooded} SYNs are no flood");
 }
 
 /// The bytes that arrived, from iperf3's report in JSON.

@@ -478,6 +478,8 @@ pub struct Limits {
     pub adaptive_start: u32,
     /// How full it would be if they lived no time at all.
     pub adaptive_end: u32,
+    /// How many half-open connections, in percent of the table, make forwards answer SYNs with cookies; 100: none ever do.
+    pub syn_cookies: u32,
     /// ICMP errors and RSTs that the firewall makes in a second, over all zones.
     pub icmp_errors_per_second: u32,
     /// Console lines for rules that say `log`, in a second.
@@ -492,6 +494,7 @@ impl Default for Limits {
             new_flows_per_second_per_source: None,
             adaptive_start: 50,
             adaptive_end: 100,
+            syn_cookies: 25,
             icmp_errors_per_second: 100,
             log_lines_per_second: 10,
         }

@@ -132,6 +132,7 @@ pub const LIMITS: Schema = Schema {
         "new_flows_per_second_per_source",
         "adaptive_start",
         "adaptive_end",
+        "syn_cookies",
         "icmp_errors_per_second",
         "log_lines_per_second",
     ],

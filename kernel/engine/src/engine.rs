@@ -12,11 +12,12 @@
 //! Each step is a function of a module of its own and is called from here, never
 //! sideways: [`crate::parse`], [`crate::fragment`], [`crate::conntrack`],
 //! [`admit`](mod@self::admit), [`forward`](mod@self::forward), [`own`](mod@self::own),
-//! [`related`](mod@self::related).
+//! [`proxy`](mod@self::proxy), [`related`](mod@self::related).
 
 mod admit;
 mod forward;
 mod own;
+mod proxy;
 mod related;
 
 use admit::Admission;
@@ -27,10 +28,12 @@ use ipnet::Ipv4Net;
 use sekisho_config::Config;
 
 use crate::conntrack::{Conntrack, Sizing};
+use crate::cookie::Cookies;
 use crate::counters::Counters;
 use crate::flow::{Direction, FlowId};
 use crate::fragment::{Arrival, Fragments, Visit};
 use crate::frame::Frame;
+use crate::hash::Hasher;
 use crate::holds::{Fate, Holds};
 use crate::icmp::{self, RateLimit};
 use crate::interface::{Interfaces, Link};
@@ -84,6 +87,7 @@ pub struct Engine {
     records: heapless::Deque<Record, RECORDS>,
     notices: heapless::Deque<Notice, NOTICES>,
     errors: RateLimit,
+    cookies: Cookies,
     counters: Counters,
 }
 
@@ -119,6 +123,7 @@ impl Engine {
             records: heapless::Deque::new(),
             notices: heapless::Deque::new(),
             errors: RateLimit::new(config.limits.icmp_errors_per_second),
+            cookies: Cookies::new(Hasher::new(secrets.flows)),
             counters: Counters::default(),
             interfaces,
             fixed_routes,
@@ -369,6 +374,12 @@ impl Engine {
             self.review(id)?;
             if let (_, _, Some(zone)) = self.leaving(id, direction) {
                 self.check_transit(frame, &packet, zone, tick)?;
+            }
+            let mut packet = packet;
+            if self.conntrack.flow(id).is_mediated()
+                && let Some(ended) = self.mediate(frame, &mut packet, (id, direction), tick)?
+            {
+                return Ok(ended);
             }
             self.conntrack.observe(id, direction, &packet, tick.now)?;
             return self.forward(frame, &packet, (id, direction), tick);

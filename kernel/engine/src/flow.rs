@@ -72,7 +72,9 @@ pub struct Flow {
 const _: () = assert!(size_of::<Flow>() == 128, "two cache lines");
 
 /// No mapping; real ones lie below.
-const NO_MAPPING: u32 = HOLDS_PERMIT - 1;
+const NO_MAPPING: u32 = HAS_NUMBER - 1;
+/// Set beside the mapping if the two sides count differently ([`crate::cookie`]): then the neighbours' place holds by how much.
+const HAS_NUMBER: u32 = 1 << 30;
 /// Set beside the mapping if the flow holds a permit for its peer.
 const HOLDS_PERMIT: u32 = 1 << 31;
 const NO_NEIGHBOR: u16 = u16::MAX;
@@ -165,7 +167,7 @@ impl Flow {
     /// The mapping it holds, if its inside endpoint is translated.
     #[must_use]
     pub const fn mapping(&self) -> Option<MappingId> {
-        match self.mapping & !HOLDS_PERMIT {
+        match self.mapping & !(HOLDS_PERMIT | HAS_NUMBER) {
             NO_MAPPING => None,
             index => Some(MappingId(index)),
         }
@@ -174,6 +176,9 @@ impl Flow {
     /// The neighbour that packets of one direction went to last.
     #[must_use]
     pub const fn neighbor(&self, direction: Direction) -> Option<NeighborId> {
+        if self.is_mediated() {
+            return None;
+        }
         match self.neighbors[direction.index()] {
             NO_NEIGHBOR => None,
             index => Some(NeighborId(index)),
@@ -182,7 +187,9 @@ impl Flow {
 
     /// Remembers the neighbour that packets of one direction go to.
     pub const fn remember_neighbor(&mut self, direction: Direction, neighbor: NeighborId) {
-        self.neighbors[direction.index()] = neighbor.0;
+        if !self.is_mediated() {
+            self.neighbors[direction.index()] = neighbor.0;
+        }
     }
 
     pub(crate) const fn permit(&self) -> Permit {
@@ -197,6 +204,26 @@ impl Flow {
             Permit::Held => self.mapping |= HOLDS_PERMIT,
             Permit::None => self.mapping &= !HOLDS_PERMIT,
         }
+    }
+
+    /// Whether it began with a cookie of ours, so that its sides count differently.
+    pub(crate) const fn is_mediated(&self) -> bool {
+        self.mapping & HAS_NUMBER != 0
+    }
+
+    /// The number kept for a mediated flow; 0 for others.
+    pub(crate) const fn number(&self) -> u32 {
+        let [high, low] = self.neighbors;
+        match self.is_mediated() {
+            true => (high as u32) << 16 | low as u32,
+            false => 0,
+        }
+    }
+
+    /// Keeps a number for the flow, which is a mediated one from now on.
+    pub(crate) const fn set_number(&mut self, number: u32) {
+        self.mapping |= HAS_NUMBER;
+        self.neighbors = [(number >> 16) as u16, number as u16];
     }
 
     pub(crate) const fn life(&self) -> Life {

@@ -76,6 +76,16 @@ impl Hasher {
         self.bytes(&bytes)
     }
 
+    /// The hash of three numbers.
+    #[must_use]
+    pub fn numbers(&self, numbers: [u64; 3]) -> u64 {
+        let mut bytes = [0; 24];
+        for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number.to_ne_bytes());
+        }
+        self.bytes(&bytes)
+    }
+
     /// Two places of a source among `length`, one in each of two rows.
     #[must_use]
     pub fn two_places(&self, source: Address, side: Side, length: usize) -> [usize; 2] {

@@ -23,6 +23,8 @@ pub struct Quote {
     pub key: FlowKey,
     /// Its TCP sequence number.
     pub sequence: Option<u32>,
+    /// What its sequence number becomes, where the two ends count differently.
+    pub renumbered: Option<u32>,
     /// Bytes of the whole packet, as its header says.
     pub ip_len: u16,
     network: usize,
@@ -75,6 +77,7 @@ pub fn parse(frame: &Frame<'_>, error: &Packet) -> Result<Quote, DropReason> {
             side: error.key.side,
         },
         sequence: (protocol == Protocol::TCP).then_some(sequence),
+        renumbered: None,
         ip_len: u16::from_be_bytes([header[2], header[3]]),
         network,
         transport: network + header_len,
@@ -128,6 +131,13 @@ impl Quote {
             Protocol::TCP | Protocol::UDP => {
                 replace(bytes, transport, &src.port.to_be_bytes());
                 replace(bytes, transport + 2, &dst.port.to_be_bytes());
+                let numbers = match (self.sequence, self.renumbered) {
+                    (Some(old), Some(new)) => {
+                        replace(bytes, transport + 4, &new.to_be_bytes());
+                        Change::default().address(old.to_be_bytes(), new.to_be_bytes())
+                    }
+                    _ => Change::default(),
+                };
                 let at = transport
                     + if self.key.protocol == Protocol::TCP {
                         16
@@ -137,7 +147,9 @@ impl Quote {
                 let none =
                     self.key.protocol == Protocol::UDP && bytes.get(at..at + 2) == Some(&[0, 0]);
                 if !none {
-                    update(bytes, at, |sum| ports.apply(addresses.apply(sum)));
+                    update(bytes, at, |sum| {
+                        numbers.apply(ports.apply(addresses.apply(sum)))
+                    });
                 }
             }
             Protocol::ICMP => {

@@ -20,8 +20,19 @@ pub struct Rewrite {
     pub src: Endpoint,
     /// New destination.
     pub dst: Endpoint,
+    /// What a TCP segment's numbers become.
+    pub numbers: Option<Numbers>,
     /// What happens on the link.
     pub link: Link,
+}
+
+/// A change of a TCP segment's numbers, where its two ends count differently.
+#[derive(Clone, Copy, Debug)]
+pub enum Numbers {
+    /// Added to its sequence number.
+    Sequence(u32),
+    /// Added to its acknowledgement number.
+    Acknowledgement(u32),
 }
 
 /// How the packet leaves.
@@ -102,6 +113,12 @@ pub fn apply(frame: &mut Frame<'_>, packet: &Packet, rewrite: &Rewrite) -> Resul
             }
             _ => Change::default(),
         };
+        let rest = match (packet.content, rewrite.numbers) {
+            (Content::Tcp(_), Some(numbers)) => {
+                renumber(segment, numbers, rest).ok_or(DropReason::TransportInvalid)?
+            }
+            _ => rest,
+        };
         let field = segment
             .get_mut(at..at + 2)
             .ok_or(DropReason::TransportInvalid)?;
@@ -164,6 +181,20 @@ fn swap_word(bytes: &mut [u8], at: usize, new: u16, change: Change) -> Option<Ch
     let field = bytes.get_mut(at..)?.first_chunk_mut::<2>()?;
     let old = u16::from_be_bytes(core::mem::replace(field, new.to_be_bytes()));
     Some(change.word(old, new))
+}
+
+/// Changes a segment's numbers; an acknowledgement number only if there is one.
+fn renumber(segment: &mut [u8], numbers: Numbers, change: Change) -> Option<Change> {
+    let flags = Flags(*segment.get(13)?);
+    let (at, add) = match numbers {
+        Numbers::Sequence(add) => (4, add),
+        Numbers::Acknowledgement(add) if flags.has(Flags::ACK) => (8, add),
+        Numbers::Acknowledgement(_) => return Some(change),
+    };
+    let field = segment.get_mut(at..)?.first_chunk_mut::<4>()?;
+    let old = *field;
+    *field = u32::from_be_bytes(old).wrapping_add(add).to_be_bytes();
+    Some(change.address(old, *field))
 }
 
 /// Lowers a SYN's MSS to what the way out carries; it is never raised (RFC 9293 section 3.7.1).

@@ -106,7 +106,17 @@ fn rewritten(frame: &mut Frame<'_>, packet: &Packet) {
         from: [2; 6],
         mtu: 600,
     };
-    apply(frame, packet, &Rewrite { src, dst, link }).expect("the frame that was parsed");
+    apply(
+        frame,
+        packet,
+        &Rewrite {
+            src,
+            dst,
+            numbers: None,
+            link,
+        },
+    )
+    .expect("the frame that was parsed");
     if let Ok(Parsed::Ip(after)) = parse(frame, packet.key.side) {
         assert_eq!(after.key.src.address, src.address);
         assert_eq!(after.ttl, packet.ttl.saturating_sub(1));

@@ -6,7 +6,10 @@ use sekisho_tests::frames::{Inner, flag};
 use sekisho_tests::rig::{DMZ, WAN};
 use sekisho_tests::way::arp_request;
 
-use crate::support::{STRANGER, WORLD, Wire, is_tcp};
+use crate::support::{CONFIG, STRANGER, WORLD, Wire, is_tcp};
+
+/// How many frames are sent before the firewall has dealt with them: what is shown is not how it behaves when its rings are full.
+const PACE: u32 = 100;
 
 on_one_machine! {
     floods_on_the_wire:
@@ -53,6 +56,9 @@ fn attack_syn_flood_established_flows_live_and_new_ones_get_in(wire: &Wire) {
                 .from(source, WAN)
                 .tcp((1024, 80), flag::SYN, (number, 0), b""),
         );
+        if number % PACE == PACE - 1 {
+            wire.rig.settle_from_wan();
+        }
         if number % 5_000 == 4_999 {
             handshake(STRANGER, 46_002 + (number / 5_000) as u16);
         }
@@ -106,4 +112,73 @@ fn attack_open_ports_all_are_silent_but_the_forwards(wire: &Wire) {
         _ => 0,
     });
     assert_eq!(ports.collect::<Vec<_>>(), [80, 7001]);
+}
+
+/// Ten times as many SYNs as make the firewall shake hands itself; then one from a client that is there.
+#[test]
+fn attack_syn_flood_with_cookies_only_who_is_there_reaches_the_server() {
+    let config = CONFIG.replace("syn_cookies = 100", "syn_cookies = 10");
+    let mut wire = Wire::boot_with(&config);
+    wire.settle();
+    for number in 0..2_000u32 {
+        let source = Ipv4Addr::from(u32::from(Ipv4Addr::new(20, 0, 0, 1)) + number * 7);
+        let syn = wire
+            .from(source, WAN)
+            .tcp((1024, 80), flag::SYN, (number, 0), b"");
+        wire.wan().send(&syn);
+        if number % PACE == PACE - 1 {
+            wire.rig.settle_from_wan();
+        }
+    }
+    let reached = wire
+        .dmz()
+        .seen(|frame| matches!(frame.inner(), Some(Inner::Tcp { .. })));
+    assert_eq!(reached.len(), 200, "a tenth of the table");
+
+    let (there, back) = ((47_000, 80), (80, 47_000));
+    let client = wire.from(WORLD, WAN);
+    wire.wan()
+        .send(&client.tcp(there, flag::SYN, (1000, 0), b""));
+    let answer = wire.wan().expect("a cookie", |frame| {
+        matches!(
+            frame.inner(),
+            Some(Inner::Tcp {
+                destination: 47_000,
+                ..
+            })
+        )
+    });
+    let Some(&Inner::Tcp {
+        sequence: cookie,
+        acknowledgement: 1001,
+        ..
+    }) = answer.inner()
+    else {
+        panic!("{answer:?}")
+    };
+    let seen = |number: u32| number.wrapping_add(cookie).wrapping_sub(5000);
+    wire.wan()
+        .send(&client.tcp(there, flag::ACK, (1001, seen(5001)), b""));
+    let server = wire.dmz().to(WORLD);
+    wire.dmz()
+        .expect("a SYN", |frame| is_tcp(frame, there, flag::SYN, (1000, 0)));
+    wire.dmz()
+        .send(&server.tcp(back, flag::SYN | flag::ACK, (5000, 1001), b""));
+    wire.dmz().expect("an ACK", |frame| {
+        is_tcp(frame, there, flag::ACK, (1001, 5001))
+    });
+    wire.wan().expect("an open window", |frame| {
+        is_tcp(frame, back, flag::ACK, (seen(5001), 1001))
+    });
+    wire.wan()
+        .send(&client.tcp(there, flag::ACK, (1001, seen(5001)), b"GET /"));
+    wire.dmz().expect("data", |frame| {
+        is_tcp(frame, there, flag::ACK, (1001, 5001))
+    });
+    wire.dmz()
+        .send(&server.tcp(back, flag::ACK, (5001, 1006), b"a page"));
+    wire.wan().expect("data", |frame| {
+        is_tcp(frame, back, flag::ACK, (seen(5001), 1006))
+    });
+    wire.end();
 }

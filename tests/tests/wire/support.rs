@@ -14,7 +14,7 @@ pub const STRANGER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 66);
 /// Another address in the DMZ, where nobody lives.
 pub const NOBODY: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 77);
 
-const CONFIG: &str = r#"version = 1
+pub const CONFIG: &str = r#"version = 1
 rule = [{ name = "out", from = "dmz", to = "wan", action = "accept" }]
 forward = [
   { name = "web", from = "wan", service = "tcp/80", to = "10.99.0.2" },
@@ -32,18 +32,24 @@ address = "10.99.0.1/24"
 masquerade = [{ from = "dmz", to = "wan" }]
 [limits]
 flows = 2000
+syn_cookies = 100
 "#;
 
 /// The firewall between both hosts, and what they have seen before the present check.
 pub struct Wire {
-    rig: Rig,
+    pub rig: Rig,
     seen: [usize; 2],
 }
 
 impl Wire {
     pub fn boot() -> Self {
+        Self::boot_with(CONFIG)
+    }
+
+    /// With another configuration than most.
+    pub fn boot_with(config: &str) -> Self {
         Self {
-            rig: Rig::ready(&Setup::default(), CONFIG),
+            rig: Rig::ready(&Setup::default(), config),
             seen: [0; 2],
         }
     }

@@ -120,6 +120,7 @@ pub(crate) fn read_limits(root: &Fields, findings: &mut Findings) -> Limits {
         findings,
     );
     let adaptive = read_adaptive(&fields, defaults, findings);
+    let syn_cookies = fields.number("syn_cookies", 0..=100, findings);
     let mut rate = |key: &str, default: u32| {
         let rate = fields.number(key, 0..=HIGHEST_RATE, findings);
         rate.map_or(default, |rate| rate.value)
@@ -130,6 +131,7 @@ pub(crate) fn read_limits(root: &Fields, findings: &mut Findings) -> Limits {
         new_flows_per_second_per_source: new_flows.map(|flows| flows.value),
         adaptive_start: adaptive.0,
         adaptive_end: adaptive.1,
+        syn_cookies: syn_cookies.map_or(defaults.syn_cookies, |percent| percent.value),
         icmp_errors_per_second: rate("icmp_errors_per_second", defaults.icmp_errors_per_second),
         log_lines_per_second: rate("log_lines_per_second", defaults.log_lines_per_second),
     }

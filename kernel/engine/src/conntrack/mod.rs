@@ -11,6 +11,7 @@
 //! * [`crate::nat`]: mappings, leases, permits, forwards.
 
 mod admit;
+mod mediated;
 mod pressure;
 pub mod sizing;
 pub mod state;
@@ -44,6 +45,7 @@ use crate::{Instant, ZoneId};
 pub use admit::{NewFlow, Source};
 pub use sizing::Sizing;
 
+use mediated::Mediated;
 use pressure::Pressure;
 use state::State;
 use tcp::{Connection, Effect};
@@ -66,6 +68,7 @@ pub struct Conntrack {
     overlapping: Overlapping,
     /// How often a random word was looked at.
     drawn: u64,
+    mediated: Mediated,
 }
 
 /// Whether flows to different peers may share an outside port (RFC 7857 section 3).
@@ -119,6 +122,7 @@ impl Conntrack {
                 false => Overlapping::Never,
             },
             drawn: 0,
+            mediated: Mediated::new(config, sizing.flows()),
         }
     }
 
@@ -400,6 +404,8 @@ impl Conntrack {
             State::Tcp(tcp::State::Closed) => {
                 flow.windows.is_beyond(syn.seq) || self.timers.has_passed(flow.stamp(), TIME_WAIT)
             }
+            // The client has begun anew before the server answered us.
+            State::Tcp(tcp::State::SynSent) => flow.is_mediated(),
             State::Tcp(_) | State::Unanswered | State::Answered => false,
         }
     }

@@ -59,6 +59,12 @@ impl Timers {
             .sum()
     }
 
+    /// How many flows live one kind of life.
+    #[must_use]
+    pub const fn count(&self, life: Life) -> usize {
+        self.counts[life as usize]
+    }
+
     /// A flow, stamped already, begins.
     pub fn start(&mut self, id: FlowId, now: Instant, table: &mut Table) {
         self.hear(now);

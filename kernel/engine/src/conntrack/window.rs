@@ -172,6 +172,12 @@ impl Windows {
         rst.seq == self.ack[0]
     }
 
+    /// The original SYN's number and window.
+    #[must_use]
+    pub const fn opening(&self) -> (u32, u16) {
+        (self.ack[1], self.max_win[0])
+    }
+
     /// Whether a segment that answers the original SYN acknowledges it: all of it, or the SYN without its data.
     #[must_use]
     pub fn acknowledges_syn(&self, segment: &Segment) -> bool {

@@ -89,6 +89,12 @@ impl Engine {
             source: way.source,
             generation: self.policy.generation(),
         };
+        if matches!(way.entry, Entry::Forward(_))
+            && way.source == Source::Keep
+            && let Some(ended) = self.greet(frame, packet, &new, tick)?
+        {
+            return Ok(Admission::Ended(ended));
+        }
         self.conntrack
             .admit(&new, packet, tick)
             .map(Admission::Flow)

@@ -10,7 +10,7 @@ use crate::interface::{Interface, Link};
 use crate::key::Side;
 use crate::neighbor::{NeighborId, Resolution};
 use crate::packet::{Content, Packet};
-use crate::rewrite::{Link as Way, Rewrite, apply};
+use crate::rewrite::{Link as Way, Numbers, Rewrite, apply};
 use crate::verdict::{DropReason, Egress, Verdict};
 use crate::{Tick, ZoneId};
 
@@ -33,6 +33,7 @@ impl Engine {
                 &Rewrite {
                     src,
                     dst,
+                    numbers: None,
                     link: Way::Own,
                 },
             )?;
@@ -47,6 +48,13 @@ impl Engine {
         if cached != Some(neighbor) {
             self.conntrack.remember_neighbor(id, direction, neighbor);
         }
+        let numbers = self
+            .conntrack
+            .renumbering(id, direction)
+            .map(|add| match direction {
+                Direction::Original => Numbers::Acknowledgement(add),
+                Direction::Reply => Numbers::Sequence(add),
+            });
         let egress = self.egress(zone)?;
         let (mtu, from) = (egress.mtu, egress.mac);
         apply(
@@ -55,6 +63,7 @@ impl Engine {
             &Rewrite {
                 src,
                 dst,
+                numbers,
                 link: Way::Out { to: mac, from, mtu },
             },
         )?;
@@ -89,7 +98,13 @@ impl Engine {
             .quote
             .translate(frame, error, quoted_src, quoted_dst)?;
         let (src, dst) = (related.src, related.dst);
-        apply(frame, error, &Rewrite { src, dst, link })?;
+        let rewrite = Rewrite {
+            src,
+            dst,
+            numbers: None,
+            link,
+        };
+        apply(frame, error, &rewrite)?;
         Ok(Verdict::Forward(Egress::granted(related.zone)))
     }
 
@@ -127,7 +142,7 @@ impl Engine {
             .ok_or(DropReason::EgressDown)
     }
 
-    fn neighbor(
+    pub(super) fn neighbor(
         &mut self,
         zone: ZoneId,
         dst: core::net::Ipv4Addr,
@@ -177,7 +192,7 @@ impl Engine {
         Ok(Verdict::Fragmented(Egress::granted(zone)))
     }
 
-    fn wait(&mut self, side: Side, neighbor: NeighborId) -> Step<Verdict> {
+    pub(super) fn wait(&mut self, side: Side, neighbor: NeighborId) -> Step<Verdict> {
         let slot = self
             .neighbors
             .hold(neighbor, &mut self.holds)

@@ -32,7 +32,7 @@ impl Engine {
         tick: Tick,
     ) -> Step<Verdict> {
         self.check_reporter(error)?;
-        let quote = quote::parse(frame, error)?;
+        let mut quote = quote::parse(frame, error)?;
         // An error goes to the sender of what it quotes; one to somebody else is made up.
         if error.key.dst.address != quote.key.src.address {
             return Err(DropReason::IcmpUnrelated);
@@ -43,6 +43,15 @@ impl Engine {
             .find(&incoming)
             .ok_or(DropReason::IcmpUnrelated)?;
         self.review(id)?;
+        // Only the numbers that the server counts with are changed on their way.
+        if direction == Direction::Original
+            && let (Some(add), Some(seq)) = (
+                self.conntrack.renumbering(id, Direction::Reply),
+                quote.sequence,
+            )
+        {
+            quote.renumbered = Some(seq.wrapping_sub(add));
+        }
         self.check_plausible(frame, error, &quote, (id, direction))?;
 
         // The quoted packet left by this side; as it came in, it looked like the other key.
@@ -104,7 +113,8 @@ impl Engine {
         (id, direction): (FlowId, Direction),
     ) -> Step<()> {
         let in_flight = quote
-            .sequence
+            .renumbered
+            .or(quote.sequence)
             .is_none_or(|seq| self.conntrack.is_in_flight(id, direction.opposite(), seq));
         let Content::IcmpError { kind, code } = error.content else {
             return Err(DropReason::IcmpUnrelated);

@@ -24,5 +24,6 @@ mod rfc5508;
 mod rfc7857;
 mod servers;
 mod support;
+mod syn_cookies;
 mod tcp;
 mod ticks;

@@ -88,6 +88,7 @@ fn text(rules: &str, kind: &str) -> String {
         {kind}
         [limits]
         flows = 64
+        syn_cookies = 10
         icmp_errors_per_second = 20"#
     );
     three_zones(&top, &more).replace(
