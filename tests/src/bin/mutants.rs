@@ -1,7 +1,7 @@
 //! Puts one deliberate defect after the other into a copy of the sources, and says whether the tests notice.
 //!
 //! `cargo run -p sekisho-tests --bin mutants -- [NAME]...`: all of them, or those whose names hold one of the words. Exit code 1
-//! if one is missed, does not build, or does not apply.
+//! if one is missed, does not build, or does not apply; 2 if no name holds a word.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -14,6 +14,13 @@ fn main() -> ExitCode {
     let is_wanted =
         |mutant: &Mutant| words.is_empty() || words.iter().any(|word| mutant.name.contains(word));
     let wanted: Vec<Mutant> = list().into_iter().filter(is_wanted).collect();
+    if wanted.is_empty() {
+        eprintln!(
+            "mutants: no name in tests/mutants.toml holds {}",
+            words.join(" or ")
+        );
+        return ExitCode::from(2);
+    }
     let mut broken = wanted
         .iter()
         .filter_map(|mutant| mutant.applied(&project()).err());
