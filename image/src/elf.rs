@@ -1,7 +1,7 @@
 //! The kernel without what only a debugger reads.
 //!
-//! [`strip`] keeps the bytes up to the end of the last segment, where they are, and forgets the sections: the Multiboot2 header
-//! stays within the first 32 KiB and the PVH note stays in its segment. [`build_id`] tells which build it is.
+//! [`strip`] keeps the bytes up to the end of the last segment, where they are, and forgets all sections but the one that is none:
+//! the Multiboot2 header stays within the first 32 KiB and the PVH note stays in its segment. [`build_id`] tells which build it is.
 
 use std::ops::Range;
 
@@ -9,6 +9,7 @@ use crate::Error;
 
 const HEADER: usize = 64;
 const PROGRAM_HEADER: usize = 56;
+const SECTION_HEADER: usize = 64;
 /// `PT_LOAD` of the ELF specification.
 const LOAD: u32 = 1;
 /// `PT_NOTE` of the ELF specification.
@@ -40,8 +41,7 @@ pub fn strip(elf: &[u8]) -> Result<Vec<u8>, Error> {
         .get(..end)
         .ok_or(wrong("its segments are cut off"))?
         .to_vec();
-    stripped[40..48].fill(0); // e_shoff
-    stripped[60..64].fill(0); // e_shnum, e_shstrndx
+    leave_the_null_section(&mut stripped);
     let searched = &stripped[..stripped.len().min(MULTIBOOT_LIMIT)];
     if !searched
         .chunks_exact(8)
@@ -50,6 +50,16 @@ pub fn strip(elf: &[u8]) -> Result<Vec<u8>, Error> {
         return Err(wrong("it has no Multiboot2 header in its first 32 KiB"));
     }
     Ok(stripped)
+}
+
+/// Puts a table behind the file that has nothing but the entry for no section: GRUB 2.12 refuses a kernel without a table.
+fn leave_the_null_section(elf: &mut Vec<u8>) {
+    let table = elf.len().next_multiple_of(8);
+    elf.resize(table + SECTION_HEADER, 0);
+    elf[40..48].copy_from_slice(&(table as u64).to_le_bytes()); // e_shoff
+    elf[58..60].copy_from_slice(&(SECTION_HEADER as u16).to_le_bytes()); // e_shentsize
+    elf[60..62].copy_from_slice(&1_u16.to_le_bytes()); // e_shnum
+    elf[62..64].fill(0); // e_shstrndx
 }
 
 /// The first digits of the build ID, the linker's hash of the whole file, as the console shows them.
@@ -159,10 +169,11 @@ mod tests {
     fn what_is_loaded_stays_and_the_rest_goes() {
         let whole = elf(100);
         let stripped = strip(&whole).expect("it can be booted");
-        assert_eq!(stripped.len(), 0x1000 + 100);
-        assert_eq!(stripped[0x1000..], whole[0x1000..0x1000 + 100]);
-        assert_eq!(stripped[40..48], [0; 8]);
-        assert_eq!(stripped[60..64], [0; 4]);
+        assert_eq!(stripped[0x1000..0x1064], whole[0x1000..0x1064]);
+        // Behind it the entry for no section, on the next multiple of eight, and nothing else.
+        assert_eq!(stripped[0x1064..], [0; 4 + 64]);
+        assert_eq!(long(&stripped, 40), 0x1068);
+        assert_eq!([58, 60, 62].map(|at| half(&stripped, at)), [64, 1, 0]);
         assert_eq!(strip(&stripped).expect("it still can"), stripped);
     }
 
