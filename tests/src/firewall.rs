@@ -13,6 +13,7 @@ use sekisho_qemu::{Bus, ConfigSource, Firmware, Kind, Machine, Model, Network, N
 use tempfile::TempDir;
 
 use crate::frames::Mac;
+use crate::images::least_uefi_mib;
 use crate::kernel;
 
 /// How long anything may take that the console is to show.
@@ -23,7 +24,7 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 pub struct Setup {
     /// The board.
     pub kind: Kind,
-    /// The size of its memory.
+    /// The size of its memory; by UEFI at least what the boot loader needs.
     pub memory_mib: u32,
     /// What the cards offer.
     pub offloads: Offloads,
@@ -66,6 +67,18 @@ pub enum Handover {
     Module,
     /// As a file of QEMU's firmware configuration device.
     FwCfg,
+}
+
+impl Setup {
+    fn memory(&self) -> u32 {
+        match &self.boots {
+            Boots::Disk {
+                firmware: Firmware::Uefi(_),
+                ..
+            } => self.memory_mib.max(least_uefi_mib()),
+            Boots::Disk { .. } | Boots::Kernel(_) => self.memory_mib,
+        }
+    }
 }
 
 impl Default for Setup {
@@ -129,7 +142,7 @@ impl Firewall {
         };
         let mut machine = machine
             .kind(setup.kind)
-            .memory_mib(setup.memory_mib)
+            .memory_mib(setup.memory())
             .extra_args(&setup.arguments);
         if setup.exit_on_fault {
             machine = machine.exit_on_panic();

@@ -1,15 +1,31 @@
 //! Images of the firewall, made for a test.
 //!
 //! * [`Images`]: some of them, in a folder of their own.
+//! * [`least_uefi_mib`]: how much memory their boot loader needs under UEFI.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use sekisho_image::disk::Contents;
 use sekisho_image::{Existing, Image, build};
 use tempfile::TempDir;
 
 use crate::kernel;
+
+/// The least memory with which the disks boot by UEFI, in MiB: GRUB takes a heap of 32 MiB at once since version 2.12.
+///
+/// # Panics
+/// When there is no GRUB.
+pub fn least_uefi_mib() -> u32 {
+    let output = Command::new("grub-mkimage").arg("--version").output();
+    let said = String::from_utf8(output.expect("GRUB").stdout).expect("text");
+    let version = said.split_whitespace().last().unwrap_or_default();
+    match version.starts_with("2.06") {
+        true => 64,
+        false => 80,
+    }
+}
 
 /// Images of one configuration. Dropping it removes them.
 pub struct Images(TempDir);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use sekisho_image::disk::Contents;
 use sekisho_image::{Existing, Format, Image};
 use sekisho_tests::firewall::{LIMIT, card, example};
+use sekisho_tests::images::least_uefi_mib;
 use sekisho_tests::kernel;
 use sekisho_tests::libvirt::{Daemon, Pty};
 use sekisho_tests::namespace::Namespace;
@@ -179,7 +180,7 @@ fn machine() -> Machine {
     };
     Machine {
         name: DOMAIN.parse().expect("a name"),
-        memory_mib: 64,
+        memory_mib: least_uefi_mib(),
         nics: networks.into_iter().enumerate().map(nic).collect(),
     }
 }
