@@ -96,7 +96,7 @@ fn kubevirt_has_each_field_where_its_api_has_it() {
         ("metadata.name", "sekisho"),
         ("spec.runStrategy", "Always"),
         ("spec.template.spec.domain.machine.type", "q35"),
-        ("spec.template.spec.domain.memory.guest", "64Mi"),
+        ("spec.template.spec.domain.memory.guest", "128Mi"),
         ("spec.template.spec.domain.devices.disks.0.name", "boot"),
         (
             "spec.template.spec.domain.devices.disks.0.disk.bus",

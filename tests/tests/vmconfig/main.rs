@@ -24,7 +24,8 @@ fn machine<N>(networks: [N; 2]) -> Machine<N> {
     };
     Machine {
         name: "sekisho".parse().expect("a name"),
-        memory_mib: 64,
+        // Enough for UEFI with any GRUB, as the command itself gives.
+        memory_mib: 128,
         nics: networks.into_iter().enumerate().map(nic).collect(),
     }
 }
