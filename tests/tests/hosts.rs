@@ -9,6 +9,7 @@ use sekisho_qemu::{Kind, Offloads};
 use sekisho_tests::capture::{Capture, Recording};
 use sekisho_tests::firewall::{Firewall, Setup, example};
 use sekisho_tests::namespace::Namespace;
+use sekisho_tests::program::Program;
 use sekisho_tests::site::Site;
 use sekisho_tests::skip;
 use sekisho_tests::traffic::{Server, Service, bytes, crowd};
@@ -157,27 +158,22 @@ fn iperf3_runs_both_ways() {
     let lab = Lab::new(&Setup::default());
     let inside = lab.dmz.start("iperf3 -s -p 5201 --forceflush");
     let outside = lab.wan.start("iperf3 -s -p 5301 --forceflush");
-    for server in [&inside, &outside] {
-        server.wait_for(|line| line.contains("Server listening"), LIMIT);
-    }
     let into = "iperf3 -c 192.0.2.1 -p 5201";
     let out = "iperf3 -c 192.0.2.2 -p 5301";
-    for (host, client) in [(&lab.wan, into), (&lab.dmz, out)] {
-        for way in [
-            "",
-            "-R",
-            "-P 4",
-            "-u -b 20M -l 1400",
-            "-u -b 20M -l 1400 -R",
-        ] {
+    let ways = [
+        "",
+        "-R",
+        "-P 4",
+        "-u -b 20M -l 1400",
+        "-u -b 20M -l 1400 -R",
+    ];
+    for (host, server, client) in [(&lab.wan, &inside, into), (&lab.dmz, &outside, out)] {
+        for (before, way) in ways.iter().enumerate() {
+            wait_for_iperf3(server, before);
             let command = format!("{client} -t 2 --connect-timeout 20000 -J {way}");
             let report = host.run(&command, LIMIT).expect_success();
             let received = received_bytes(&report.text);
-            assert!(
-                received > 1_000_000,
-                "`{command}`: {received} bytes\n{}",
-                report.text
-            );
+            assert!(received > 1_000_000, "`{command}`: {}", report.text);
             let lost = lost_percent(&report.text);
             assert!(lost < 5.0, "`{command}` lost {lost} %\n{}", report.text);
         }
@@ -194,7 +190,6 @@ fn attack_syn_flood_curl_and_iperf3_get_through_by_cookies() {
     let lab = Lab::with(&Setup::default(), "[limits]\nflows = 1000\nsyn_cookies = 0");
     let _inside = Server::start(&lab.dmz, 80, Service::WhoAmI);
     let iperf = lab.dmz.start("iperf3 -s -p 5201 --forceflush");
-    iperf.wait_for(|line| line.contains("Server listening"), LIMIT);
     let flood = "nping --tcp --flags syn -p 80 -g 0 --source-ip 192.0.2.77 --rate 2000 -c 10000000 -q -H -N --send-eth --dest-mac 52:54:00:00:00:01";
     let flood = lab.wan.start(&format!("{flood} {WAN}"));
     flood.wait_for(|line| line.contains("Starting Nping"), LIMIT);
@@ -203,11 +198,12 @@ fn attack_syn_flood_curl_and_iperf3_get_through_by_cookies() {
         let page = lab.wan.run(&curl, LIMIT).expect_success().text;
         assert_eq!(page, WAN_HOST, "the server sees the client as it is");
     }
-    for way in ["", "-R", "-P 4"] {
+    for (before, way) in ["", "-R", "-P 4"].iter().enumerate() {
+        wait_for_iperf3(&iperf, before);
         let client = format!("iperf3 -c {WAN} -p 5201 -t 2 --connect-timeout 20000 -J {way}");
         let report = lab.wan.run(&client, LIMIT).expect_success();
         let received = received_bytes(&report.text);
-        assert!(received > 1_000_000, "`{client}`: {received} bytes");
+        assert!(received > 1_000_000, "`{client}`: {}", report.text);
     }
     drop(flood);
     let recording = lab.finish();
@@ -215,9 +211,15 @@ fn attack_syn_flood_curl_and_iperf3_get_through_by_cookies() {
     assert!(flooded > 2_000, "{flooded} SYNs are no flood");
 }
 
-/// The bytes that arrived, from iperf3's report in JSON.
+/// Waits until the server, which has had `before` clients, takes the next one: until it says so, it refuses one as busy.
+fn wait_for_iperf3(server: &Program, before: usize) {
+    server.wait_for_nth(|line| line.contains("Server listening"), before, LIMIT);
+}
+
+/// The bytes that arrived, from iperf3's report in JSON, which is also where it says that it failed (it then ends with 0).
 fn received_bytes(report: &str) -> u64 {
     let report: serde_json::Value = serde_json::from_str(report).expect("iperf3 -J");
+    assert_eq!(report["error"], serde_json::Value::Null);
     let end = &report["end"];
     let bytes = &end["sum_received"]["bytes"];
     let bytes = if bytes.is_null() {
