@@ -57,6 +57,21 @@ impl Sum {
     }
 }
 
+/// Whether the checksum of an IPv4 header without options is right; the sum of all words is the same in any byte order
+/// (RFC 1071 section 2).
+#[must_use]
+#[inline(always)]
+pub const fn is_valid_header(header: &[u8; 20]) -> bool {
+    let (words, _) = header.as_chunks::<4>();
+    let mut sum = Sum(0);
+    let mut at = 0;
+    while at < words.len() {
+        sum = sum.double_word(u32::from_ne_bytes(words[at]));
+        at += 1;
+    }
+    sum.partial() == 0xffff
+}
+
 /// How a sum changes when fields do: `HC' = ~(~HC + ~m + m')` (RFC 1624, equation 3).
 ///
 /// Right becomes right, and wrong stays wrong.
@@ -75,7 +90,13 @@ impl Change {
     #[must_use]
     #[inline]
     pub const fn address(self, old: [u8; 4], new: [u8; 4]) -> Self {
-        let (old, new) = (u32::from_be_bytes(old), u32::from_be_bytes(new));
+        self.number(u32::from_be_bytes(old), u32::from_be_bytes(new))
+    }
+
+    /// The same as numbers.
+    #[must_use]
+    #[inline]
+    pub const fn number(self, old: u32, new: u32) -> Self {
         Self(self.0.double_word(!old).double_word(new))
     }
 
@@ -122,6 +143,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::vec::Vec;
+
+    #[test]
+    fn a_header_is_valid_if_its_words_add_up_to_ones() {
+        let mut header = [0; 20];
+        header[..4].copy_from_slice(&[0x45, 0, 0x12, 0x34]);
+        let sum = Sum::default().bytes(&header).checksum();
+        header[10..12].copy_from_slice(&sum.to_be_bytes());
+        assert!(is_valid_header(&header));
+        for at in 0..20 {
+            header[at] ^= 1;
+            assert!(!is_valid_header(&header), "byte {at}");
+            header[at] ^= 1;
+        }
+    }
 
     #[test]
     fn the_example_of_rfc1071() {

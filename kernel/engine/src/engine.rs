@@ -13,14 +13,19 @@
 //! sideways: [`crate::parse`], [`crate::fragment`], [`crate::conntrack`],
 //! [`admit`](mod@self::admit), [`forward`](mod@self::forward), [`own`](mod@self::own),
 //! [`proxy`](mod@self::proxy), [`related`](mod@self::related).
+//!
+//! Before all that, plain packets of known flows are offered a shorter way, [`short`].
 
 mod admit;
 mod forward;
 mod own;
 mod proxy;
 mod related;
+mod short;
 
 use admit::Admission;
+use short::ShortWay;
+
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
@@ -89,6 +94,7 @@ pub struct Engine {
     errors: RateLimit,
     cookies: Cookies,
     counters: Counters,
+    short_way: ShortWay,
 }
 
 /// How many log records wait for the caller.
@@ -125,6 +131,7 @@ impl Engine {
             errors: RateLimit::new(config.limits.icmp_errors_per_second),
             cookies: Cookies::new(Hasher::new(secrets.flows)),
             counters: Counters::default(),
+            short_way: ShortWay::Open,
             interfaces,
             fixed_routes,
             routes,
@@ -139,6 +146,10 @@ impl Engine {
     pub fn receive(&mut self, ingress: ZoneId, frame: &mut Frame<'_>, tick: Tick) -> Verdict {
         let side = Side::zone(ingress);
         self.counters.arrived(side);
+        if let Some(verdict) = self.short_way(side, frame, tick) {
+            self.counters.decided(&verdict);
+            return verdict;
+        }
         let step = self.process(side, frame, Visit::First, tick);
         self.decide(step)
     }

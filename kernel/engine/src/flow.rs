@@ -145,6 +145,7 @@ impl Flow {
     /// What only comes in must not, or a stranger could keep a mapping open for ever. Where
     /// neither or both ends are translated, both are the inside.
     #[must_use]
+    #[inline(always)]
     pub fn is_outbound(&self, direction: Direction) -> bool {
         match (self.is_masqueraded(), self.is_invited()) {
             (true, false) => direction == Direction::Original,

@@ -98,7 +98,7 @@ impl Index {
     }
 
     /// The number under `hash` that `is_it` accepts.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let tag = self.tag(hash);
         let mut at = self.home(hash);

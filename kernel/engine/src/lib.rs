@@ -48,6 +48,7 @@ pub mod outbox;
 pub mod output;
 pub mod packet;
 pub mod parse;
+mod plain;
 pub mod policy;
 pub mod quote;
 mod ranges;

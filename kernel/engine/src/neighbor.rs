@@ -124,6 +124,7 @@ impl Neighbors {
 
     /// The address behind an id that a flow remembers, while it is fresh and still that neighbour's.
     #[must_use]
+    #[inline(always)]
     pub fn fresh(
         &self,
         id: NeighborId,

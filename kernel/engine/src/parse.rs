@@ -245,7 +245,8 @@ fn icmp(
 }
 
 /// What the card left undone must be about this very packet.
-fn check_offload(frame: &Frame<'_>, packet: &Packet) -> Result<(), DropReason> {
+#[inline(always)]
+pub(crate) fn check_offload(frame: &Frame<'_>, packet: &Packet) -> Result<(), DropReason> {
     let Checksum::Partial { start, offset } = frame.offload.checksum else {
         return match frame.offload.segmentation {
             None => Ok(()),

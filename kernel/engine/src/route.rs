@@ -1,6 +1,6 @@
 //! Where a packet goes next.
 //!
-//! Longest prefix first; within a length a binary search, over bare numbers, because
+//! Longest prefix first; within a length a binary search if they are many, over bare numbers, because
 //! every packet comes here: its flow may have been routed otherwise when it began.
 //! Memory is taken once: [`Routes::rebuild`] sorts in place.
 
@@ -13,6 +13,8 @@ use crate::ZoneId;
 
 /// How long a prefix can be, 0 to 32.
 const LENGTHS: usize = 33;
+/// Up to so many routes of a length are looked through one by one.
+const FEW: usize = 8;
 
 /// One route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,13 +109,21 @@ impl Routes {
 
     /// The longest match.
     #[must_use]
+    #[inline(always)]
     pub fn lookup(&self, dst: Ipv4Addr) -> Option<NextHop> {
-        self.spans.iter().find_map(|span| {
-            let network = dst.to_bits() & span.mask;
+        let bits = dst.to_bits();
+        for span in &self.spans {
+            let network = bits & span.mask;
             let networks = self.networks.get(span.first..span.end)?;
-            let found = networks.binary_search(&network).ok()?;
-            Some(self.routes.get(span.first + found)?.hop)
-        })
+            let found = match networks.len() {
+                0..=FEW => networks.iter().position(|known| *known == network),
+                _ => networks.binary_search(&network).ok(),
+            };
+            if let Some(found) = found {
+                return Some(self.routes.get(span.first + found)?.hop);
+            }
+        }
+        None
     }
 }
 

@@ -83,7 +83,19 @@ impl Table {
     /// The flow of which `key` is one direction.
     #[must_use]
     pub fn find(&self, key: &FlowKey) -> Option<(FlowId, Direction)> {
-        let entry = self.index.find(self.hasher.flow(key), |entry| {
+        self.find_hashed(key, self.hasher.flow(key))
+    }
+
+    /// The same for IPv4, as a part of its caller's code: for what happens with every packet.
+    #[inline(always)]
+    pub fn find_v4(&self, key: &FlowKey) -> Option<(FlowId, Direction)> {
+        let (src, dst) = (key.src.address.as_v4()?, key.dst.address.as_v4()?);
+        self.find_hashed(key, self.hasher.flow_v4(key, src, dst))
+    }
+
+    #[inline(always)]
+    fn find_hashed(&self, key: &FlowKey, hash: u64) -> Option<(FlowId, Direction)> {
+        let entry = self.index.find(hash, |entry| {
             let (id, direction) = unpack(entry);
             self.flows.0[id.0 as usize].key(direction) == key
         })?;

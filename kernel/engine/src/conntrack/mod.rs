@@ -11,6 +11,7 @@
 //! * [`crate::nat`]: mappings, leases, permits, forwards.
 
 mod admit;
+mod follow;
 mod mediated;
 mod pressure;
 pub mod sizing;

@@ -199,6 +199,7 @@ impl Windows {
 
     /// Checks equations (I) to (IV).
     #[must_use]
+    #[inline(always)]
     pub fn admit(&self, scales: Scales, sender: Direction, segment: &Segment) -> bool {
         let (s, r) = (sender.index(), sender.opposite().index());
         let lowest = self.end[s]
@@ -230,6 +231,7 @@ impl Windows {
     }
 
     /// Notes what a valid segment shows.
+    #[inline(always)]
     pub fn note(&mut self, scales: Scales, sender: Direction, segment: &Segment) {
         let (s, r) = (sender.index(), sender.opposite().index());
         self.end[s] = later(self.end[s], seq_end(segment));

@@ -202,7 +202,8 @@ impl Engine {
 }
 
 /// Whether a packet, or each segment of a large one, exceeds the way out's MTU.
-fn is_too_big(frame: &Frame<'_>, packet: &Packet, mtu: u16) -> bool {
+#[inline]
+pub(super) fn is_too_big(frame: &Frame<'_>, packet: &Packet, mtu: u16) -> bool {
     match frame.offload.segmentation {
         None => packet.ip_len > mtu,
         Some(segmentation) => headers_len(packet).saturating_add(segmentation.size) > mtu,

@@ -6,11 +6,10 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use proptest::sample::Index;
 
 use sekisho_engine::DropReason;
 
-use crate::support::random::{KINDS, Story, steps};
+use crate::support::random::{KINDS, Story, distorted, distortion, steps};
 use crate::support::world::End;
 
 /// Compares the counters with the verdicts, and lets everything run out.
@@ -40,32 +39,6 @@ fn finish(mut story: Story) {
     let conntrack = story.world.engine.conntrack();
     let left = (conntrack.flows(), conntrack.mappings(), conntrack.leases());
     assert_eq!(left, (0, 0, 0), "flows, mappings, leases");
-}
-
-/// How a frame is distorted: bytes that change, where it is cut, and whether its header is made right again.
-type Distortion = (Vec<(Index, u8)>, Option<Index>, bool);
-
-fn distortion() -> impl Strategy<Value = Option<Distortion>> {
-    let bytes = prop::collection::vec((any::<Index>(), 1..=u8::MAX), 0..4);
-    let cut = prop::option::weighted(0.1, any::<Index>());
-    prop::option::weighted(0.4, (bytes, cut, any::<bool>()))
-}
-
-fn distorted(frame: &mut Vec<u8>, (bytes, cut, repair): &Distortion) {
-    for (at, change) in bytes {
-        // Half of the changes are in the headers.
-        let reach = if change % 2 == 0 { 42 } else { frame.len() };
-        let at = at.index(reach.min(frame.len()));
-        frame[at] ^= change;
-    }
-    if let Some(cut) = cut {
-        frame.truncate(1 + cut.index(frame.len()));
-    }
-    if *repair && frame.len() >= 34 {
-        frame[24..26].fill(0);
-        let sum = !crate::support::check::sum(&[&frame[14..34]]);
-        frame[24..26].copy_from_slice(&sum.to_be_bytes());
-    }
 }
 
 proptest! {

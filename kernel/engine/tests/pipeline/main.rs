@@ -23,6 +23,7 @@ mod rfc5382;
 mod rfc5508;
 mod rfc7857;
 mod servers;
+mod short_way;
 mod support;
 mod syn_cookies;
 mod tcp;

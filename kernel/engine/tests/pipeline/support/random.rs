@@ -7,6 +7,7 @@ use proptest::sample::Index;
 use sekisho_engine::interface::Link;
 use sekisho_engine::{DropReason, ZoneId};
 
+use crate::support::check;
 use crate::support::ip::{Ip, arp, error, host, ping, pong, tcp, udp};
 use crate::support::setup::{config, three_zones};
 use crate::support::world::{World, mac_of, our_mac, wan};
@@ -189,6 +190,34 @@ pub fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
         1 => (index(), index()).prop_map(|(to, port)| Step::Own(to, port)),
     ];
     prop::collection::vec(step, 1..count)
+}
+
+/// How a frame is distorted: bytes that change, where it is cut, and whether its header is made right again.
+pub type Distortion = (Vec<(Index, u8)>, Option<Index>, bool);
+
+/// For four in ten steps.
+pub fn distortion() -> impl Strategy<Value = Option<Distortion>> {
+    let bytes = prop::collection::vec((any::<Index>(), 1..=u8::MAX), 0..4);
+    let cut = prop::option::weighted(0.1, any::<Index>());
+    prop::option::weighted(0.4, (bytes, cut, any::<bool>()))
+}
+
+/// Distorts a frame.
+pub fn distorted(frame: &mut Vec<u8>, (bytes, cut, repair): &Distortion) {
+    for (at, change) in bytes {
+        // Half of the changes are in the headers.
+        let reach = if change % 2 == 0 { 42 } else { frame.len() };
+        let at = at.index(reach.min(frame.len()));
+        frame[at] ^= change;
+    }
+    if let Some(cut) = cut {
+        frame.truncate(1 + cut.index(frame.len()));
+    }
+    if *repair && frame.len() >= 34 {
+        frame[24..26].fill(0);
+        let sum = !check::sum(&[&frame[14..34]]);
+        frame[24..26].copy_from_slice(&sum.to_be_bytes());
+    }
 }
 
 /// A world, and what went in and came out of it so far.
@@ -407,6 +436,11 @@ impl Story {
         self.world.questions.clear();
         self.world.records.clear();
         self.world.notices.clear();
+    }
+
+    /// What left so far, and by which zone.
+    pub fn left(&self) -> &[(ZoneId, Ip)] {
+        &self.left
     }
 
     fn enter(&mut self, zone: ZoneId, packet: Ip, distort: &mut impl FnMut(&mut Vec<u8>)) {

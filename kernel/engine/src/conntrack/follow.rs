@@ -1,0 +1,52 @@
+//! What a plain packet of a known flow changes: numbers and time.
+
+use crate::Instant;
+use crate::conntrack::Conntrack;
+use crate::conntrack::state::State;
+use crate::conntrack::tcp::Phase;
+use crate::flow::{Direction, FlowId};
+use crate::key::FlowKey;
+use crate::packet::{Content, Packet};
+use crate::stamp::Stamp;
+
+impl Conntrack {
+    /// The flow that a plain packet belongs to.
+    #[inline(always)]
+    pub fn find_plain(&self, key: &FlowKey) -> Option<(FlowId, Direction)> {
+        self.table.find_v4(key)
+    }
+
+    /// Takes a packet of a known flow if it changes no state; `None`: nothing has happened, [`observe`](Self::observe) decides.
+    ///
+    /// A segment is one with ACK, and without SYN, FIN and RST.
+    #[inline(always)]
+    pub fn follow(
+        &mut self,
+        id: FlowId,
+        from: Direction,
+        packet: &Packet,
+        now: Instant,
+    ) -> Option<()> {
+        let flow = self.table.get_mut(id);
+        let refreshes = match (&packet.content, flow.state) {
+            (Content::Tcp(segment), State::Tcp(state)) => {
+                let is_plain = state.phase() == Phase::Established
+                    && flow.windows.admit(flow.scales, from, segment);
+                if !is_plain {
+                    return None;
+                }
+                flow.windows.note(flow.scales, from, segment);
+                true
+            }
+            (Content::Udp, State::Answered) => flow.is_outbound(from),
+            (Content::Udp, State::Unanswered) if from == Direction::Original => {
+                flow.is_outbound(from)
+            }
+            _ => return None,
+        };
+        if refreshes {
+            flow.touch(Stamp::of(now));
+        }
+        Some(())
+    }
+}

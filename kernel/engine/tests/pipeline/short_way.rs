@@ -1,0 +1,66 @@
+//! Whether a packet takes the short way or the long one, the same becomes of it and of all that follow.
+
+use proptest::prelude::*;
+
+use crate::support::random::{Distortion, KINDS, Step, Story, distorted, distortion, steps};
+
+/// Compares all that can be seen of two engines.
+fn compare(short: &Story, long: &Story) {
+    assert_eq!(short.world.ends, long.world.ends);
+    assert_eq!(short.world.engine.counters(), long.world.engine.counters());
+    assert_eq!(short.left(), long.left());
+    let seen = |story: &Story| {
+        let conntrack = story.world.engine.conntrack();
+        (
+            conntrack.flows(),
+            conntrack.mappings(),
+            story.world.engine.next_deadline(),
+        )
+    };
+    assert_eq!(seen(short), seen(long));
+}
+
+fn tell_twice(kind: &'static str, steps: &[(Vec<Step>, Option<Distortion>)]) {
+    let mut stories = [Story::new(kind), Story::new(kind)];
+    stories[1].world.engine.close_short_way();
+    for story in &mut stories {
+        story.world.wrong_checksums = true;
+        story.world.made_up_cards = true;
+    }
+    for (steps, distortion) in steps {
+        for step in steps {
+            for story in &mut stories {
+                story.take(step, &mut |frame| {
+                    if let Some(distortion) = distortion {
+                        distorted(frame, distortion);
+                    }
+                });
+            }
+            compare(&stories[0], &stories[1]);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn both_ways_do_the_same_with_well_formed_traffic(
+        kind in prop::sample::select(KINDS.to_vec()),
+        steps in steps(150)
+    ) {
+        tell_twice(kind, &[(steps, None)]);
+    }
+
+    #[test]
+    fn both_ways_do_the_same_with_distorted_traffic(
+        kind in prop::sample::select(KINDS.to_vec()),
+        steps in prop::collection::vec((steps(6), distortion()), 1..40)
+    ) {
+        tell_twice(kind, &steps);
+    }
+}
