@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+use sekisho_kernel::card::Card;
 use sekisho_kernel::hw::{apic, cards, clock, heap};
 use sekisho_kernel::net::{BURST, Net, POLL_US};
 use sekisho_kernel::{boot, console};
@@ -26,6 +27,8 @@ extern "C" fn kernel_main() -> ! {
         Ok(_) => panic!("the wire has two ends: give it two cards"),
         Err(error) => panic!("{error}"),
     };
+    // Its hosts speak to each other, not to its cards.
+    net.cards.iter_mut().for_each(Card::take_all);
     heap::seal();
     console!("sekisho-wire: ready");
     run(&mut net)

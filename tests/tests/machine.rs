@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use sekisho_qemu::{FAULT_STATUS, Kind, Network};
+use sekisho_qemu::{FAULT_STATUS, Kind, Model, Network};
 use sekisho_tests::firewall::{Boots, Firewall, Handover, Setup, card, example};
 use sekisho_tests::frames::Content;
 use sekisho_tests::kernel;
@@ -360,9 +360,11 @@ fn after_a_fault_the_machine_restarts_if_not_told_otherwise() {
 
 #[test]
 fn the_wire_carries_frames_as_they_are() {
-    for kind in ALL_KINDS {
+    let virtio = ALL_KINDS.map(|kind| (kind, Model::Virtio));
+    for (kind, model) in virtio.into_iter().chain([(Kind::Q35, Model::E1000)]) {
         let setup = Setup {
             boots: Boots::Kernel(kernel::wire()),
+            models: vec![model],
             ..on(kind)
         };
         let rig = Rig::boot(&setup, None);
@@ -376,6 +378,15 @@ fn the_wire_carries_frames_as_they_are() {
             assert_eq!(
                 (frame.source_mac, frame.destination_mac),
                 (from.mac, [0xff; 6])
+            );
+            // Hosts on one segment speak to each other, not to the card between them.
+            to.send(&arp_reply(to.mac, to.ip, from.mac, from.ip));
+            let frame = from.expect("the answer", |frame| {
+                matches!(frame.content, Content::ArpReply { .. })
+            });
+            assert_eq!(
+                (frame.source_mac, frame.destination_mac),
+                (to.mac, from.mac)
             );
         }
     }

@@ -166,6 +166,12 @@ impl<R: Registers> E1000<R> {
         Ok(card)
     }
 
+    /// Takes in frames for other cards as well.
+    pub fn take_all(&mut self) {
+        let mode = self.registers.read(RCTL) | receive::ALL_UNICAST;
+        self.registers.write(RCTL, mode);
+    }
+
     /// What it has done.
     #[must_use]
     pub const fn counters(&self) -> &Counters {

@@ -87,6 +87,8 @@ pub mod cause {
 pub mod receive {
     /// Receive.
     pub const ENABLE: u32 = 1 << 1;
+    /// Take in what is for other cards.
+    pub const ALL_UNICAST: u32 = 1 << 3;
     /// Take broadcasts in.
     pub const BROADCAST: u32 = 1 << 15;
     /// Leave the FCS away.

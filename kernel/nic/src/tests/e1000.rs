@@ -118,6 +118,14 @@ fn it_starts_with_a_full_ring_and_in_the_right_mode() {
 }
 
 #[test]
+fn it_takes_frames_for_others_when_it_is_told_to() {
+    let (fake, mut card) = start(pool(300));
+    let before = fake.get(0x0100);
+    card.take_all();
+    assert_eq!(fake.get(0x0100), before | 1 << 3);
+}
+
+#[test]
 fn a_card_that_stays_in_reset_is_refused() {
     let fake = Fake {
         is_stuck: true,
