@@ -9,7 +9,7 @@ use sekisho_engine::engine::{Engine, Seat, Secrets};
 use sekisho_engine::frame::{Checksum, Frame};
 use sekisho_engine::interface::Link;
 use sekisho_engine::output::Output;
-use sekisho_engine::verdict::{DropReason, Egress, HOLD_SLOTS, HoldSlot, Verdict};
+use sekisho_engine::verdict::{DropReason, HOLD_SLOTS, HoldSlot, Verdict};
 use sekisho_engine::{Instant, Tick, ZoneId};
 use sekisho_kernel::hw::{apic, clock, entropy::Random, power};
 use sekisho_kernel::net::{BURST, Net, POLL_US, from_card, to_card};
@@ -180,10 +180,20 @@ impl Firewall {
             packet.set_offload(to_card(left));
         }
         match verdict {
-            Verdict::Forward(egress) | Verdict::Answer(egress) => {
+            Verdict::Forward(egress) => {
                 // Without the padding that it may have come with.
                 packet.truncate(len);
-                self.transmit(&egress, packet);
+                let zone = egress.zone();
+                if self.net.cards[zone.index()].transmit(packet).is_err() {
+                    self.engine.not_sent(zone, DropReason::TransmitFull);
+                }
+            }
+            Verdict::Answer(egress) => {
+                packet.truncate(len);
+                let zone = egress.zone();
+                if self.net.cards[zone.index()].transmit(packet).is_err() {
+                    self.engine.own_not_sent(zone);
+                }
             }
             Verdict::Held(slot) => self.held[slot.index()] = Some(packet),
             Verdict::Local => return Some(packet),
@@ -238,13 +248,6 @@ impl Firewall {
         }
     }
 
-    fn transmit(&mut self, egress: &Egress, packet: Packet) {
-        let zone = egress.zone();
-        if self.net.cards[zone.index()].transmit(packet).is_err() {
-            self.engine.not_sent(zone, DropReason::TransmitFull);
-        }
-    }
-
     /// Does what the engine wants done.
     fn poll(&mut self, now: Instant) {
         self.poll_due = now.as_micros() + POLL_EVERY_US;
@@ -254,8 +257,11 @@ impl Firewall {
                 None => return,
                 Some(Output::Send { egress, frame }) => {
                     // A full ring loses it, as a full wire would: ARP asks again, and errors are only hints.
-                    let card = &mut self.net.cards[egress.zone().index()];
-                    let _ = card.transmit_copy(frame, Offload::NONE);
+                    let zone = egress.zone();
+                    let card = &mut self.net.cards[zone.index()];
+                    if card.transmit_copy(frame, Offload::NONE).is_err() {
+                        self.engine.own_not_sent(zone);
+                    }
                     continue;
                 }
                 Some(Output::Log(record)) => {

@@ -94,11 +94,12 @@ pub fn counters(counters: &Counters, zones: &[Zone]) {
             continue;
         };
         console!(
-            "counters: zone {} received {} forwarded {} originated {}",
+            "counters: zone {} received {} forwarded {} originated {} unsent {}",
             zone.name,
             counters.received_from(Side::zone(id)),
             counters.forwarded_to(id),
-            counters.originated_to(id)
+            counters.originated_to(id),
+            counters.unsent_to(id)
         );
     }
     console!(

@@ -26,6 +26,7 @@ pub struct Counters {
     held: u64,
     drops: [u64; REASONS],
     originated: [u64; MAX_ZONES],
+    unsent: [u64; MAX_ZONES],
 }
 
 impl Default for Counters {
@@ -37,6 +38,7 @@ impl Default for Counters {
             held: 0,
             drops: [0; REASONS],
             originated: [0; MAX_ZONES],
+            unsent: [0; MAX_ZONES],
         }
     }
 }
@@ -96,6 +98,12 @@ impl Counters {
         self.originated[zone.index()]
     }
 
+    /// Frames of the engine's own that one zone's card could not take; they are not among the originated.
+    #[must_use]
+    pub fn unsent_to(&self, zone: ZoneId) -> u64 {
+        self.unsent[zone.index()]
+    }
+
     /// Whether no frame has been lost without a reason.
     #[must_use]
     pub fn conserved(&self) -> bool {
@@ -137,5 +145,32 @@ impl Counters {
     pub(crate) fn not_sent(&mut self, zone: ZoneId, reason: DropReason) {
         self.forwarded[zone.index()] -= 1;
         self.drops[reason as usize] += 1;
+    }
+
+    /// A frame counted as originated could not be sent after all.
+    pub(crate) fn not_originated(&mut self, zone: ZoneId) {
+        self.originated[zone.index()] -= 1;
+        self.unsent[zone.index()] += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Egress;
+
+    #[test]
+    fn an_answer_that_is_not_sent_stays_local_and_is_counted_as_unsent() {
+        let zone = ZoneId::new(0).expect("a zone");
+        let mut counters = Counters::default();
+        counters.arrived(Side::zone(zone));
+        counters.decided(&Verdict::Answer(Egress::granted(zone)));
+        counters.not_originated(zone);
+        assert_eq!((counters.local(), counters.forwarded_to(zone)), (1, 0));
+        assert_eq!(
+            (counters.originated_to(zone), counters.unsent_to(zone)),
+            (0, 1)
+        );
+        assert!(counters.conserved());
     }
 }

@@ -195,6 +195,11 @@ impl Engine {
         self.counters.not_sent(zone, reason);
     }
 
+    /// A frame of the engine's own, an [`Output::Send`] or a [`Verdict::Answer`], could not be sent after all.
+    pub fn own_not_sent(&mut self, zone: ZoneId) {
+        self.counters.not_originated(zone);
+    }
+
     /// The next thing to do; call it until there is none.
     pub fn poll(&mut self, tick: Tick) -> Option<Output<'_>> {
         if let Some(over) = self.over() {
