@@ -5,6 +5,7 @@
 //! * [`capture::Capture`]: what crosses a card.
 //! * [`dhcp`]: hosts that give and take addresses.
 //! * [`traffic`]: servers and clients whose every byte is checked.
+//! * [`soak`]: full load for a long time, and an account of every frame.
 //! * [`firewall::Firewall`]: the booted virtual machine.
 //! * [`page`]: what a page of the documentation shows.
 //! * [`peer::Peer`]: a host that speaks Ethernet itself, without root.
@@ -44,5 +45,6 @@ pub mod program;
 pub mod rig;
 pub mod site;
 pub mod skip;
+pub mod soak;
 pub mod traffic;
 pub mod way;

@@ -8,6 +8,7 @@
 //! * [`boot`], [`memory`]: what is measured before a machine runs.
 //! * [`plan`]: the sections of a run, and the rounds.
 //! * [`alone`]: the engine without a machine.
+//! * [`soak`]: full load for minutes, with an account of every frame.
 //! * [`statistics`], [`report`]: what comes of the numbers.
 #![forbid(unsafe_code)]
 
@@ -23,6 +24,7 @@ mod metric;
 mod options;
 mod plan;
 mod report;
+mod soak;
 mod statistics;
 
 use std::path::Path;
@@ -35,27 +37,30 @@ use options::Options;
 fn main() -> ExitCode {
     let options = Options::parse();
     // What the helpers of the tests find wrong they say by a panic: here it is a message, without a place in a source file.
+    // QEMU ends with this process, and the next run removes the namespaces.
     std::panic::set_hook(Box::new(|info| {
         eprintln!("bench: {}", info.payload_as_str().unwrap_or("it failed"));
+        std::process::exit(1);
     }));
-    let result = std::panic::catch_unwind(|| run(&options));
-    match result {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(message)) => {
+    match run(&options) {
+        Ok(code) => code,
+        Err(message) => {
             eprintln!("bench: {message}");
             ExitCode::from(2)
         }
-        Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn run(options: &Options) -> Result<(), String> {
+fn run(options: &Options) -> Result<ExitCode, String> {
     if options.engine {
-        return alone::run(&options.output);
+        return alone::run(&options.output).map(|()| ExitCode::SUCCESS);
     }
     require(options)?;
+    if let Some(minutes) = options.soak {
+        return soak::run(options, minutes);
+    }
     let results = plan::run(options)?;
-    report::write(&results, &options.output)
+    report::write(&results, &options.output).map(|()| ExitCode::SUCCESS)
 }
 
 /// What must be there before anything starts.

@@ -20,6 +20,17 @@ pub struct Options {
     /// Only the engine, without cards and machine: nanoseconds and instructions for a packet.
     #[arg(long, conflicts_with_all = ["quick", "only"])]
     pub engine: bool,
+    /// Instead of measuring: full load for so many minutes with every byte verified, a hundred thousand flows a minute, and an
+    /// account of every frame at the end.
+    #[arg(
+        long,
+        value_name = "MINUTES",
+        num_args = 0..=1,
+        default_missing_value = "10",
+        value_parser = minutes,
+        conflicts_with_all = ["quick", "only", "engine", "rounds", "seconds", "routers", "before", "accelerator"],
+    )]
+    pub soak: Option<f64>,
     /// Only these measurements, parted by commas.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "GROUP,…")]
     pub only: Vec<Group>,
@@ -201,6 +212,13 @@ impl Accelerator {
     }
 }
 
+fn minutes(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(minutes) if (0.1..=10_000.0).contains(&minutes) => Ok(minutes),
+        Ok(_) | Err(_) => Err("give minutes from 0.1 to 10000".into()),
+    }
+}
+
 fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.2..=600.0).contains(&seconds) => Ok(seconds),
@@ -239,6 +257,22 @@ mod tests {
     fn another_build_is_measured_where_one_is_given() {
         let contenders = options("bench --before old --routers sekisho,before").contenders();
         assert_eq!(contenders, [Contender::Ours, Contender::Before]);
+    }
+
+    #[test]
+    fn a_soak_takes_ten_minutes_unless_it_is_told_otherwise() {
+        assert_eq!(options("bench").soak, None);
+        assert_eq!(options("bench --soak").soak, Some(10.0));
+        assert_eq!(options("bench --soak 0.5 --offloads off").soak, Some(0.5));
+        for wrong in [
+            "--soak 0",
+            "--soak x",
+            "--soak --quick",
+            "--soak --only udp",
+        ] {
+            let line = format!("bench {wrong}");
+            assert!(Options::try_parse_from(line.split(' ')).is_err(), "{wrong}");
+        }
     }
 
     #[test]
