@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use super::packet::{self, End, Header, ICMP, Segment, TCP, UDP, word};
 use super::random::Random;
 use super::script::Injection;
-use super::tcp::Tcp;
+use super::tcp::{SYN, Tcp};
 use super::{FORWARDS, SERVERS, Side};
 
 /// A conversation.
@@ -54,7 +54,7 @@ impl Talk {
         let fresh_inside = Ipv4Addr::new(10, 64 + (b & 31), c, d);
         let fresh_outside = Ipv4Addr::new(45, b, c, d);
         let port = match random.below(10) {
-            0 => random.one(&[5353, 40_000, 40_001]),
+            0 => random.one(&[5353, 40_000, 40_001, 2222, 5300]),
             1 => 1 + random.below(1023) as u16,
             _ => 1024 + random.below(64_000) as u16,
         };
@@ -110,7 +110,10 @@ impl Talk {
         if what == "stranger" {
             return;
         }
-        if side == Side::Wan && self.way == Way::Out && self.outside[router].is_none() {
+        // A connection that begins again after its end may be given another port.
+        let is_syn = packet[9] == TCP && packet.get(33).is_some_and(|flags| flags & 0x3f == SYN);
+        let again = is_syn && self.tcp.finished == [true, true];
+        if side == Side::Wan && self.way == Way::Out && (again || self.outside[router].is_none()) {
             let is_first = word(packet, 6) & 0x1fff == 0;
             let at = if packet[9] == ICMP { 24 } else { 20 };
             let is_query = packet[9] != ICMP || matches!(packet.get(20), Some(8 | 13));
@@ -138,9 +141,14 @@ impl Talk {
         made
     }
 
-    /// Who speaks next: nobody can answer before the other one was heard.
+    /// Who speaks next: nobody can answer before the other one was heard. A server may speak first, on a flow of its
+    /// own, which then looks like the one that its client would open.
     fn speaker(&self, random: &mut Random) -> usize {
-        if self.is_open() { random.below(2) } else { 0 }
+        let may_begin = self.protocol == UDP && self.way != Way::Out;
+        match self.is_open() {
+            true => random.below(2),
+            false => usize::from(may_begin && random.chance(3)),
+        }
     }
 
     /// Whether both routers have let something by.

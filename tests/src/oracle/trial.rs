@@ -8,6 +8,7 @@ use super::ours::Ours;
 use super::outcome::{Outcome, of_linux, of_ours};
 use super::packet::{self, ICMP, TCP, UDP, word};
 use super::script::{Injection, Script};
+use super::tcp::RST;
 
 /// Frames in a round; each begins with fresh routers.
 pub const ROUND: usize = 100_000;
@@ -35,7 +36,7 @@ pub fn run(seed: u64, frames: usize) -> Findings {
     let mut round = 0;
     while findings.frames < frames {
         let count = (frames - findings.frames).min(ROUND);
-        one_round(seed.wrapping_add(round), count, &rows, &mut findings);
+        one_round(seed ^ round << 32, count, &rows, &mut findings);
         round += 1;
     }
     findings
@@ -81,7 +82,7 @@ fn one_round(seed: u64, frames: usize, rows: &[Difference], findings: &mut Findi
 /// netfilter notes what it then does not send on; ours does not. And what follows a segment out of turn depends on
 /// what each remembers of it.
 fn leaves_doubt(injection: &Injection, did: &str) -> bool {
-    const UNSENT: [&str; 3] = ["ttl-exceeded", "too-big", "group-destination"];
+    const UNSENT: [&str; 4] = ["ttl-exceeded", "too-big", "group-destination", "ip-options"];
     let frame = &injection.frames[0];
     let is_tcp = frame.get(23) == Some(&TCP);
     let flags = frame.get(47).copied().unwrap_or_default();
@@ -197,6 +198,9 @@ fn words(injection: &Injection) -> Vec<String> {
             .enumerate()
             .filter(|(bit, _)| body[13] >> bit & 1 == 1);
         set.for_each(|(_, name)| say(name));
+        if body[13] & RST != 0 && body.len() > usize::from(body[12] >> 4) * 4 {
+            say("text");
+        }
     }
     if matches!(ip[9], TCP | UDP) && body.len() >= 4 && (word(body, 0) == 0 || word(body, 2) == 0) {
         say("port 0");

@@ -3,11 +3,11 @@
 use std::net::Ipv4Addr;
 
 use super::{Talk, Way, framed};
-use crate::oracle::Side;
 use crate::oracle::packet::{self, Header, ICMP, Segment, TCP, UDP, word};
 use crate::oracle::random::Random;
 use crate::oracle::script::Injection;
 use crate::oracle::tcp::{ACK, FIN, RST, SYN};
+use crate::oracle::{FORWARDS, Side};
 
 impl Talk {
     /// Something that fits the conversation, but not now.
@@ -24,7 +24,7 @@ impl Talk {
             3 => random.word() as i32,
             _ => 0,
         };
-        match random.below(6) {
+        match random.below(8) {
             0 => segment.seq = segment.seq.wrapping_add_signed(far(random)),
             1 => segment.ack = segment.ack.wrapping_add_signed(far(random)),
             2 => segment.flags = random.word() as u8 & 0x3f,
@@ -37,15 +37,34 @@ impl Talk {
                 segment.flags = random.one(&[RST, RST | ACK, SYN, SYN | ACK, FIN | ACK, ACK]);
                 segment.seq = self.tcp.next[from].wrapping_add_signed(far(random));
             }
+            5 => {
+                // A reset with a text (RFC 1122 section 4.2.2.12) from the one who was called.
+                from = 1;
+                let ahead = random.below(usize::from(self.tcp.window[0]));
+                segment.seq = self.tcp.next[1].wrapping_add(ahead as u32);
+                segment.ack = self.tcp.next[0];
+                segment.flags = RST | ACK;
+                segment.payload = vec![7; 400];
+            }
+            6 => {
+                // The one who was called calls back.
+                from = 1;
+                segment.seq = self.tcp.next[1];
+                segment.flags = SYN;
+                segment.payload.clear();
+            }
             _ => {
                 segment.window = random.one(&[0, 1, 65_535]);
                 segment.payload.resize(random.one(&[0, 1, 1000]), 7);
             }
         }
-        // A server that begins is another conversation.
-        let begins = segment.flags & (SYN | ACK) == SYN && from == 1;
-        if begins && self.way != Way::Out && !self.is_open() {
-            return vec![];
+        if from == 1 && !self.is_open() {
+            // The peer would speak to a port that belongs to nobody yet, or to another conversation, and a server that
+            // begins is a conversation of its own.
+            let begins = segment.flags & (SYN | ACK) == SYN;
+            if begins || self.way == Way::Out {
+                return vec![];
+            }
         }
         self.disturbed = true;
         let what = self.tcp.name(from, &segment);
@@ -188,8 +207,9 @@ impl Talk {
             _ => (Side::Dmz, self.inside.0, self.peer.0),
         };
         if side == Side::Dmz {
-            // From inside it opens a flow of its own, whose port must not depend on others.
-            from_port = free;
+            // From inside it opens a flow of its own, whose port must not depend on others, nor on forwards.
+            let is_forwarded = FORWARDS.iter().any(|forward| forward.1 == free);
+            from_port = if is_forwarded { free + 1 } else { free };
         }
         let (from, to) = ((src, from_port), (dst, to_port));
         let protocol = random.one(&[TCP, UDP, ICMP, 47]);
