@@ -149,13 +149,14 @@ pub fn write_reset(out: &mut [u8], packet: &Packet, segment: &Segment, way: Way)
     Some(ETHERNET + 40)
 }
 
-/// Turns an echo request into its reply, in place.
+/// Turns an echo request into its reply, in place; of a fragmented one, a piece of it into the same piece of the reply
+/// (RFC 1812 section 4.3.3.6: what is as large as any card's MTU is answered, too).
 ///
 /// # Errors
-/// [`DropReason::NotOffered`] for a piece of a fragmented request, and for one longer than a buffer.
+/// [`DropReason::NotOffered`] for a reply, and for a frame longer than a buffer.
 pub fn answer_echo(frame: &mut Frame<'_>, packet: &Packet) -> Result<(), DropReason> {
     const REFUSED: DropReason = DropReason::NotOffered;
-    if packet.fragment.is_piece() || !frame.is_whole() {
+    if !frame.is_whole() {
         return Err(REFUSED);
     }
     let (ethernet, rest) = frame
@@ -163,6 +164,11 @@ pub fn answer_echo(frame: &mut Frame<'_>, packet: &Packet) -> Result<(), DropRea
         .split_first_chunk_mut::<ETHERNET>()
         .ok_or(REFUSED)?;
     let (ip, message) = rest.split_first_chunk_mut::<20>().ok_or(REFUSED)?;
+    let is_first = packet.fragment.offset == 0;
+    // A reply with the identifier 8 looks like a request to all that knows only ports.
+    if is_first && message.first() != Some(&ECHO_REQUEST) {
+        return Err(REFUSED);
+    }
     let (to, from) = ethernet[..12].split_at_mut(6);
     to.swap_with_slice(from);
     let (src, dst) = ip[12..].split_at_mut(4);
@@ -173,6 +179,9 @@ pub fn answer_echo(frame: &mut Frame<'_>, packet: &Packet) -> Result<(), DropRea
     let change = Change::default().word(old, u16::from_be_bytes([ip[8], ip[9]]));
     let sum = change.apply(u16::from_be_bytes([ip[10], ip[11]]));
     ip[10..12].copy_from_slice(&sum.to_be_bytes());
+    if !is_first {
+        return Ok(());
+    }
     let header = message.first_chunk_mut::<4>().ok_or(REFUSED)?;
     let change = Change::default().word(
         u16::from_be_bytes([header[0], header[1]]),

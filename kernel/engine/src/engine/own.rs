@@ -297,5 +297,12 @@ impl Engine {
 }
 
 fn is_echo_request(packet: &Packet) -> bool {
-    packet.content == Content::IcmpQuery && packet.key.dst.port == u16::from(icmp::ECHO_REQUEST)
+    let (src, dst) = (packet.key.src.port, packet.key.dst.port);
+    let is_query = match packet.content {
+        Content::IcmpQuery => true,
+        // The rest of one, unless it may as well be the rest of a reply with this identifier.
+        Content::Piece => packet.key.protocol == Protocol::ICMP && src != dst,
+        _ => false,
+    };
+    is_query && dst == u16::from(icmp::ECHO_REQUEST)
 }

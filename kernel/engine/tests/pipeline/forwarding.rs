@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use etherparse::{Icmpv4Type, IpNumber, Ipv4Header};
 use sekisho_engine::DropReason;
 
-use crate::support::ip::{Ip, host, icmp, kind_of, ping, quote_of, syn, udp};
+use crate::support::ip::{Ip, host, icmp, kind_of, ping, pong, quote_of, syn, udp};
 use crate::support::setup::{masquerading, routing, three_zones};
 use crate::support::world::{End, World, dmz, lan, our_mac, wan};
 
@@ -272,15 +272,31 @@ fn other_protocols_pass_by_their_addresses() {
     assert_eq!(world.engine.conntrack().flows(), 1);
 }
 
+/// Two firewalls would send it to and fro for ever.
+#[test]
+fn rfc1812_s4_3_3_6_an_echo_reply_is_not_answered_whatever_its_identifier() {
+    for id in [7, 8, 13] {
+        let mut world = masquerading();
+        assert_eq!(
+            world.refuse(dmz(), &pong("10.99.0.2", "10.99.0.1", id)),
+            DropReason::NotOffered
+        );
+        for piece in pong("10.99.0.2", "10.99.0.1", id).pieces(8) {
+            assert_eq!(world.send(dmz(), &piece), [], "identifier {id}");
+        }
+    }
+    // A request with that identifier is.
+    let mut world = masquerading();
+    let sent = world.send(dmz(), &ping("10.99.0.2", "10.99.0.1", 8));
+    assert_eq!(sent[0].packet, pong("10.99.0.1", "10.99.0.2", 8));
+}
+
 #[test]
 fn the_box_answers_echo_requests_to_its_own_address_where_it_may() {
     let mut world = routing();
     let sent = world.pass(dmz(), &ping("10.99.0.2", "10.99.0.1", 5));
     assert_eq!(sent.zone, dmz());
-    assert_eq!(
-        sent.packet,
-        crate::support::ip::pong("10.99.0.1", "10.99.0.2", 5)
-    );
+    assert_eq!(sent.packet, pong("10.99.0.1", "10.99.0.2", 5));
     assert_eq!(world.ends(), [End::Answered]);
 
     // Another query, and another protocol with the same number.

@@ -6,7 +6,7 @@ use sekisho_engine::DropReason::{
     self, FragmentInvalid, FragmentTableFull, FragmentTimeout, PolicyDefault,
 };
 
-use crate::support::ip::{Ip, host, kind_of, ping, syn, tcp, udp};
+use crate::support::ip::{Ip, host, kind_of, ping, pong, syn, tcp, udp};
 use crate::support::setup::{masquerading, routing, three_zones};
 use crate::support::world::{End, World, dmz, lan, wan};
 
@@ -79,14 +79,22 @@ fn fragment_nat_an_echo_request_is_translated_too() {
     let whole = ping("10.99.0.2", "192.0.2.9", 7);
     let sent = offer(&mut world, &whole.pieces(8));
     assert_eq!(sent, hopped(&ping("203.0.113.1", "192.0.2.9", 7).pieces(8)));
-    let to_us = ping("10.99.0.2", "10.99.0.1", 7);
-    for piece in to_us.pieces(8) {
-        assert_eq!(
-            world.send(dmz(), &piece),
-            [],
-            "no answer to a fragmented request"
-        );
+}
+
+#[test]
+fn rfc1812_s4_3_3_6_a_fragmented_echo_request_is_answered_in_pieces() {
+    let mut world = masquerading();
+    let asked = ping("10.99.0.2", "10.99.0.1", 7).pieces(8);
+    let answer = pong("10.99.0.1", "10.99.0.2", 7).pieces(8);
+    assert_eq!((asked.len(), answer.len()), (3, 3));
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let shuffled = order.map(|index| asked[index].clone());
+        assert_eq!(offer(&mut world, &shuffled), answer, "{order:?}");
     }
+    // One that is never complete is not.
+    assert_eq!(offer(&mut world, &asked[..2]), []);
+    assert_eq!(world.engine.counters().drops(DropReason::NotOffered), 0);
+    assert_eq!(world.engine.conntrack().flows(), 0);
 }
 
 #[test]
