@@ -3,6 +3,7 @@
 //! * [`Capture`]: a running tcpdump.
 //! * [`Recording`]: what it saw, counted by tcpdump's filter expressions.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,10 @@ use crate::program::Program;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Enough for Ethernet, IPv4 and TCP with all their options.
-const SNAPSHOT_BYTES: u32 = 160;
+const HEADERS: &[&str] = &["-s", "160"];
+
+/// Whole frames.
+const WHOLE: &[&str] = &["-s", "65535"];
 
 /// A recording that goes on.
 pub struct Capture {
@@ -35,11 +39,26 @@ impl Capture {
     /// When tcpdump cannot record there.
     #[track_caller]
     pub fn start(host: &Namespace, card: &str) -> Capture {
+        Capture::with(host, card, HEADERS)
+    }
+
+    /// The same, with all of each frame.
+    ///
+    /// # Panics
+    /// When tcpdump cannot record there.
+    #[track_caller]
+    pub fn whole(host: &Namespace, card: &str) -> Capture {
+        Capture::with(host, card, WHOLE)
+    }
+
+    #[track_caller]
+    fn with(host: &Namespace, card: &str, what: &[&str]) -> Capture {
         let folder = tempfile::tempdir().expect("a folder for the recording");
         // Without a filter: libpcap would lose the first frame that the filter lets through.
         let mut command = host.command("tcpdump -n -U -Z root -B 65536 --immediate-mode");
         command
-            .args(["-i", card, "-s", &SNAPSHOT_BYTES.to_string(), "-w"])
+            .args(what)
+            .args(["-i", card, "-w"])
             .arg(folder.path().join("frames.pcap"));
         let program = Program::start(&mut command);
         program.wait_for(|line| line.contains("listening on"), LIMIT);
@@ -92,6 +111,11 @@ fn numbers(report: &str) -> [u64; 3] {
 }
 
 impl Recording {
+    /// The file with its frames.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("frames.pcap")
+    }
+
     /// How many frames match a filter expression; the empty one matches all.
     ///
     /// # Panics
@@ -109,7 +133,7 @@ impl Recording {
     pub fn lines(&self, filter: &str) -> Vec<String> {
         let output = Command::new("tcpdump")
             .args(["-n", "-e", "-Z", "root", "-r"])
-            .arg(self.folder.path().join("frames.pcap"))
+            .arg(self.path())
             .arg(filter)
             .output()
             .expect("tcpdump has run before");

@@ -16,7 +16,7 @@ use crate::program::Program;
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// What differs from a fresh namespace.
-const SETTINGS: [(&str, &str); 19] = [
+const SETTINGS: [(&str, &str); 21] = [
     ("net.ipv4.ip_forward", "1"),
     // The stricter of both ways to check where a source lives, as ours does.
     ("net.ipv4.conf.all.rp_filter", "1"),
@@ -31,6 +31,8 @@ const SETTINGS: [(&str, &str); 19] = [
     // Pick-up only from a SYN.
     ("net.netfilter.nf_conntrack_tcp_loose", "0"),
     // Nothing runs out during a trial, whose time cannot be wound on.
+    ("net.ipv4.ipfrag_time", "600"),
+    ("net.ipv4.ipfrag_high_thresh", "67108864"),
     ("net.netfilter.nf_conntrack_udp_timeout", "600"),
     ("net.netfilter.nf_conntrack_udp_timeout_stream", "600"),
     ("net.netfilter.nf_conntrack_icmp_timeout", "600"),

@@ -2,6 +2,7 @@
 //!
 //! * [`packet`]: frames, made and read.
 //! * [`script`]: conversations of random hosts, good and bad, one frame at a time; each is a [`talk`], of [`tcp`] or not.
+//! * [`recorded`]: conversations of real programs, recorded in a [`lab`].
 //! * [`ours`]: the engine.
 //! * [`linux`]: a network namespace with nftables between two taps.
 //! * [`outcome`]: what each of both did with a frame, made comparable.
@@ -9,11 +10,13 @@
 //! * [`trial`]: both side by side.
 
 pub mod differences;
+pub mod lab;
 pub mod linux;
 pub mod ours;
 pub mod outcome;
 pub mod packet;
 pub mod random;
+pub mod recorded;
 pub mod script;
 pub mod talk;
 pub mod tcp;

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use super::Side;
 use super::random::Random;
 use super::talk::Talk;
+use super::trial::Source;
 
 /// How many conversations go on at once.
 const TALKS: usize = 24;
@@ -44,12 +45,14 @@ impl Script {
             count: 0,
         }
     }
+}
 
-    /// The next frame.
-    pub fn inject(&mut self) -> Injection {
+impl Source for Script {
+    /// There is always one.
+    fn inject(&mut self) -> Option<Injection> {
         loop {
             if let Some(injection) = self.next.pop_front() {
-                return injection;
+                return Some(injection);
             }
             while self.talks.len() < TALKS {
                 let talk = Talk::new(self.count, &mut self.random);
@@ -68,14 +71,12 @@ impl Script {
         }
     }
 
-    /// The port that a router drew for a conversation.
-    pub fn outside(&self, talk: u64) -> [Option<u16>; 2] {
+    fn outside(&self, talk: u64) -> [Option<u16>; 2] {
         let talk = self.talks.iter().find(|known| known.number == talk);
         talk.map_or([None; 2], |talk| talk.outside)
     }
 
-    /// What the routers sent for a frame.
-    pub fn heard(&mut self, injection: &Injection, sent: [&[(Side, Vec<u8>)]; 2]) {
+    fn heard(&mut self, injection: &Injection, sent: [&[(Side, Vec<u8>)]; 2]) {
         let number = injection.talk;
         let Some(talk) = self.talks.iter_mut().find(|talk| talk.number == number) else {
             return;
@@ -89,8 +90,7 @@ impl Script {
         }
     }
 
-    /// Ends a conversation: its state may be another one in each router now.
-    pub fn end(&mut self, talk: u64) {
+    fn end(&mut self, talk: u64) {
         self.talks.retain(|known| known.number != talk);
         self.next.retain(|injection| injection.talk != talk);
     }

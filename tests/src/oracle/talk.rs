@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use super::packet::{self, End, Header, ICMP, Segment, TCP, UDP, word};
 use super::random::Random;
 use super::script::Injection;
-use super::tcp::{SYN, Tcp};
+use super::tcp::{self, Tcp};
 use super::{FORWARDS, SERVERS, Side};
 
 /// A conversation.
@@ -111,7 +111,7 @@ impl Talk {
             return;
         }
         // A connection that begins again after its end may be given another port.
-        let is_syn = packet[9] == TCP && packet.get(33).is_some_and(|flags| flags & 0x3f == SYN);
+        let is_syn = packet[9] == TCP && packet.get(33).is_some_and(|flags| tcp::opens(*flags));
         let again = is_syn && self.tcp.finished == [true, true];
         if side == Side::Wan && self.way == Way::Out && (again || self.outside[router].is_none()) {
             let is_first = word(packet, 6) & 0x1fff == 0;
@@ -272,7 +272,7 @@ impl Talk {
 }
 
 /// To the router from its sender, or from the gateway behind which the sender lives.
-fn framed(side: Side, packet: &[u8]) -> Vec<u8> {
+pub(super) fn framed(side: Side, packet: &[u8]) -> Vec<u8> {
     let sender = packet::address(packet, 12);
     let is_near = side == Side::Dmz && SERVERS.contains(&sender);
     let hop = if is_near { sender } else { side.gateway() };

@@ -14,6 +14,11 @@ pub const PSH: u8 = 8;
 /// The acknowledgement number counts.
 pub const ACK: u8 = 16;
 
+/// Whether a segment with these flags begins a connection.
+pub const fn opens(flags: u8) -> bool {
+    flags & (SYN | ACK | RST | FIN) == SYN
+}
+
 /// Both ends of a connection; 0 began it.
 #[derive(Clone, Debug, Default)]
 pub struct Tcp {

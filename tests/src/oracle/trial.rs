@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::Side;
 use super::differences::{self, Difference};
 use super::linux::Linux;
 use super::ours::Ours;
 use super::outcome::{Outcome, of_linux, of_ours};
 use super::packet::{self, ICMP, TCP, UDP, word};
+use super::recorded::{RECORDED, Recording};
 use super::script::{Injection, Script};
 use super::tcp::RST;
 
@@ -16,6 +18,21 @@ pub const ROUND: usize = 100_000;
 /// Examples of each unexplained difference that are kept.
 const SHOWN: usize = 4;
 
+/// Where a trial's frames come from: conversations, each with a number.
+pub trait Source {
+    /// The next frame, if there is one.
+    fn inject(&mut self) -> Option<Injection>;
+
+    /// The ports that the routers drew for a conversation.
+    fn outside(&self, talk: u64) -> [Option<u16>; 2];
+
+    /// What the routers sent for a frame.
+    fn heard(&mut self, injection: &Injection, sent: [&[(Side, Vec<u8>)]; 2]);
+
+    /// Ends a conversation: its state may be another one in each router now.
+    fn end(&mut self, talk: u64);
+}
+
 /// What a trial found.
 #[derive(Debug, Default)]
 pub struct Findings {
@@ -23,6 +40,8 @@ pub struct Findings {
     pub frames: usize,
     /// Frames that both forwarded alike.
     pub forwarded: usize,
+    /// Frames that each got with a port of its own.
+    pub adapted: usize,
     /// How often each row of the list held.
     pub meant: BTreeMap<String, usize>,
     /// Differences that no row explains: how often, and the first few.
@@ -36,27 +55,52 @@ pub fn run(seed: u64, frames: usize) -> Findings {
     let mut round = 0;
     while findings.frames < frames {
         let count = (frames - findings.frames).min(ROUND);
-        one_round(seed ^ round << 32, count, &rows, &mut findings);
+        let seed = seed ^ round << 32;
+        one_round(seed, count, &mut Script::new(seed), &rows, &mut findings);
         round += 1;
     }
     findings
 }
 
-fn one_round(seed: u64, frames: usize, rows: &[Difference], findings: &mut Findings) {
+/// Plays a recording to both routers.
+pub fn play(recording: &mut Recording) -> Findings {
+    let mut findings = Findings::default();
+    one_round(
+        1,
+        usize::MAX,
+        recording,
+        &differences::read(),
+        &mut findings,
+    );
+    findings
+}
+
+fn one_round(
+    seed: u64,
+    frames: usize,
+    script: &mut impl Source,
+    rows: &[Difference],
+    findings: &mut Findings,
+) {
     let linux = Linux::new();
     let mut ours = Ours::new(seed);
-    let mut script = Script::new(seed);
     let mut history: HashMap<u64, Vec<String>> = HashMap::new();
     for _ in 0..frames {
-        let injection = script.inject();
+        let Some(injection) = script.inject() else {
+            return;
+        };
         let side = injection.side;
         let did = ours.receive(side, &injection.frames[0]);
         let sent = linux.receive(side, &injection.frames[1]);
         script.heard(&injection, [&did.sent, &sent]);
-        let outside = script.outside(injection.talk);
+        let outside = match names_no_drawn_port(&injection) {
+            true => [None; 2],
+            false => script.outside(injection.talk),
+        };
         let mine = of_ours(side, &did, outside[0]);
         let its = of_linux(side, &sent, outside[1]);
         findings.frames += 1;
+        findings.adapted += usize::from(injection.frames[0] != injection.frames[1]);
         let told = history.entry(injection.talk).or_default();
         told.push(format!(
             "{} {} ({}; {})",
@@ -77,11 +121,21 @@ fn one_round(seed: u64, frames: usize, rows: &[Difference], findings: &mut Findi
     }
 }
 
+/// A frame from outside that is the same for both names no port that each drew for itself, nor does what it brings about.
+fn names_no_drawn_port(injection: &Injection) -> bool {
+    let [ours, linux] = &injection.frames;
+    injection.side == Side::Wan && ours == linux
+}
+
 /// Whether the two may have noted different things although they did the same, and both may be right.
 ///
 /// netfilter notes what it then does not send on; ours does not. And what follows a segment out of turn depends on
 /// what each remembers of it.
 fn leaves_doubt(injection: &Injection, did: &str) -> bool {
+    if injection.what == RECORDED {
+        // Real hosts send what fits what they have seen, and go on as both routers know it.
+        return false;
+    }
     const UNSENT: [&str; 4] = ["ttl-exceeded", "too-big", "group-destination", "ip-options"];
     let frame = &injection.frames[0];
     let is_tcp = frame.get(23) == Some(&TCP);

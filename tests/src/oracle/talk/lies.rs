@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use super::{Talk, Way, framed};
 use crate::oracle::packet::{self, Header, ICMP, Segment, TCP, UDP, word};
 use crate::oracle::random::Random;
+use crate::oracle::recorded::TINY;
 use crate::oracle::script::Injection;
 use crate::oracle::tcp::{ACK, FIN, RST, SYN};
 use crate::oracle::{FORWARDS, Side};
@@ -156,6 +157,8 @@ impl Talk {
         let number = self.number as u32;
         let [_, b, c, d] = number.to_be_bytes();
         let stranger = Ipv4Addr::new(46, b, c, d);
+        // Others may talk to the conversation's peer, and have its ports.
+        let alone = Ipv4Addr::new(45, b, c, d);
         let ports = [
             22,
             80,
@@ -187,7 +190,7 @@ impl Talk {
                 ];
                 (Side::Wan, random.one(&lies), ours)
             }
-            5 => (Side::Dmz, stranger, self.peer.0),
+            5 => (Side::Dmz, stranger, alone),
             6 => {
                 let odd = [
                     Ipv4Addr::new(10, 99, 0, 1),
@@ -204,7 +207,7 @@ impl Talk {
                 ];
                 (Side::Dmz, self.inside.0, random.one(&odd))
             }
-            _ => (Side::Dmz, self.inside.0, self.peer.0),
+            _ => (Side::Dmz, self.inside.0, alone),
         };
         if side == Side::Dmz {
             // From inside it opens a flow of its own, whose port must not depend on others, nor on forwards.
@@ -244,8 +247,11 @@ impl Talk {
 
     /// A packet of the conversation, cut, and in any order.
     pub(super) fn in_pieces(&mut self, random: &mut Random) -> Vec<Injection> {
-        if !matches!(self.protocol, UDP | ICMP) {
-            return self.usual(random);
+        match self.protocol {
+            UDP | ICMP => {}
+            // Seldom: what waits in vain fills the table.
+            TCP if random.chance(2) => return self.in_tiny_pieces(random),
+            _ => return self.usual(random),
         }
         let from = self.speaker(random);
         let payload: Vec<u8> = (0..random.one(&[900, 2000, 3500]))
@@ -291,6 +297,26 @@ impl Talk {
             _ => {}
         }
         pieces
+    }
+
+    /// The next segment, cut so that the first piece does not hold its header.
+    fn in_tiny_pieces(&mut self, random: &mut Random) -> Vec<Injection> {
+        let before = self.tcp.clone();
+        let made = self.usual(random);
+        // Whether it comes together is left open.
+        self.tcp = before;
+        self.disturbed = true;
+        let whole = &made[0];
+        let [ours, linux] = [0, 1].map(|router| packet::pieces(&whole.frames[router][14..], 8));
+        if ours.len() > 8 {
+            return vec![];
+        }
+        let piece = |(ours, linux): (&Vec<u8>, &Vec<u8>)| Injection {
+            frames: [framed(whole.side, ours), framed(whole.side, linux)],
+            what: TINY,
+            ..whole.clone()
+        };
+        ours.iter().zip(&linux).map(piece).collect()
     }
 
     /// A packet of the conversation with wrong bytes.
