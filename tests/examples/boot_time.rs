@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 use sekisho_image::{Format, Image};
 use sekisho_qemu::{Bus, Firmware, Kind};
 use sekisho_tests::firewall::{Boots, Setup, example};
-use sekisho_tests::images::Images;
+use sekisho_tests::images::{Images, uefi};
 use sekisho_tests::rig::Rig;
 
-const OVMF: &str = "/usr/share/ovmf/OVMF.fd";
 const DISK: Image = Image::Disk(Format::Qcow2);
 
 fn main() {
@@ -26,7 +25,7 @@ fn main() {
     let machines = [
         ("BIOS, pc", Kind::Pc, Firmware::Bios),
         ("BIOS, q35", Kind::Q35, Firmware::Bios),
-        ("UEFI, q35", Kind::Q35, Firmware::Uefi(OVMF.into())),
+        ("UEFI, q35", Kind::Q35, uefi()),
     ];
     println!(
         "{rounds} rounds; median, least, most; of the median, what the kernel itself says that it took"

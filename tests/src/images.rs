@@ -1,6 +1,7 @@
 //! Images of the firewall, made for a test.
 //!
 //! * [`Images`]: some of them, in a folder of their own.
+//! * [`uefi`]: the firmware that boots them so.
 //! * [`least_uefi_mib`]: how much memory their boot loader needs under UEFI.
 
 use std::fs;
@@ -9,9 +10,18 @@ use std::process::Command;
 
 use sekisho_image::disk::Contents;
 use sekisho_image::{Existing, Image, build};
+use sekisho_qemu::Firmware;
 use tempfile::TempDir;
 
 use crate::kernel;
+
+/// UEFI for virtual machines, of Debian's package `ovmf`.
+pub const OVMF: &str = "/usr/share/ovmf/OVMF.fd";
+
+/// UEFI.
+pub fn uefi() -> Firmware {
+    Firmware::Uefi(OVMF.into())
+}
 
 /// The least memory with which the disks boot by UEFI, in MiB: GRUB takes a heap of 32 MiB at once since version 2.12.
 ///

@@ -3,18 +3,16 @@
 //! The cases are chosen so that each format, bus, board, firmware, kind of card, size of memory and number of processors
 //! comes up at least once, each with another neighbour: the whole product would take an hour.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use sekisho_image::{Format, Image};
 use sekisho_qemu::{Bus, Firmware, Kind, Model};
 use sekisho_tests::firewall::{Boots, Setup, example};
 use sekisho_tests::frames::{Inner, flag};
-use sekisho_tests::images::Images;
+use sekisho_tests::images::{Images, uefi};
 use sekisho_tests::rig::{Rig, WAN, WAN_HOST};
 
-/// UEFI for virtual machines, of Debian's package `ovmf`.
-const OVMF: &str = "/usr/share/ovmf/OVMF.fd";
 /// On the images' command line.
 const WORDS: &str = "seed=7 panic=exit";
 
@@ -57,10 +55,6 @@ fn four_gib(setup: Setup) -> Setup {
 
 fn bios() -> Firmware {
     Firmware::Bios
-}
-
-fn uefi() -> Firmware {
-    Firmware::Uefi(PathBuf::from(OVMF))
 }
 
 macro_rules! cases {

@@ -9,7 +9,7 @@ use sekisho_image::disk::Contents;
 use sekisho_image::{Existing, Format, Image};
 use sekisho_qemu::{Firmware, Kind, Machine, Network, Nic};
 use sekisho_tests::firewall::{Firewall, Handover, Setup, card, example};
-use sekisho_tests::images::least_uefi_mib;
+use sekisho_tests::images::{least_uefi_mib, uefi};
 use sekisho_tests::kernel;
 use sekisho_tests::media::Media;
 use sekisho_tests::rig::{DMZ, Rig, WAN};
@@ -511,12 +511,15 @@ fn a_disc_counts_before_the_file_on_the_boot_disk() {
     let cd: Devices = &["ide-cd,bus=ide.1,unit=0,drive=D0"];
     expect_disc_counts(Kind::Pc, 16, Firmware::Bios, cd, "ide secondary master");
     // UEFI leaves its own drivers' traces in the controller.
-    let (uefi, cd): (_, Devices) = (Firmware::Uefi(OVMF.into()), &["ide-cd,bus=ide.2,drive=D0"]);
-    expect_disc_counts(Kind::Q35, least_uefi_mib(), uefi, cd, "pci 00:1f.2 port 2");
+    let cd: Devices = &["ide-cd,bus=ide.2,drive=D0"];
+    expect_disc_counts(
+        Kind::Q35,
+        least_uefi_mib(),
+        uefi(),
+        cd,
+        "pci 00:1f.2 port 2",
+    );
 }
-
-/// UEFI for virtual machines, of Debian's package `ovmf`.
-const OVMF: &str = "/usr/share/ovmf/OVMF.fd";
 
 #[track_caller]
 fn expect_disc_counts(kind: Kind, mib: u32, firmware: Firmware, cd: Devices, place: &str) {

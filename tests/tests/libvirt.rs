@@ -5,22 +5,20 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sekisho_image::disk::Contents;
-use sekisho_image::{Existing, Format, Image};
+use sekisho_image::{Format, Image};
 use sekisho_tests::firewall::{LIMIT, card, example};
-use sekisho_tests::images::least_uefi_mib;
-use sekisho_tests::kernel;
+use sekisho_tests::images::{Images, least_uefi_mib};
 use sekisho_tests::libvirt::{Daemon, Pty};
 use sekisho_tests::namespace::Namespace;
 use sekisho_tests::skip;
 use sekisho_tests::traffic::{Server, Service, crowd};
 use sekisho_vmconfig::libvirt::Libvirt;
 use sekisho_vmconfig::{Accel, Card, File, Firmware, Machine, Nic};
-use tempfile::TempDir;
 
 /// Firmware and GRUB take their time without a processor's help.
 const BOOT: Duration = Duration::from_secs(120);
 const DOMAIN: &str = "sekisho";
+const DISK: Image = Image::Disk(Format::Qcow2);
 
 /// A host with libvirt, a WAN on its bridge `br0`, and an internal switch `dmz0`, with the files that libvirt was given.
 struct Lab {
@@ -29,14 +27,14 @@ struct Lab {
     host: Namespace,
     wan: Namespace,
     dmz: Namespace,
-    folder: TempDir,
+    images: Images,
 }
 
 impl Lab {
     fn new(libvirt: Libvirt) -> Lab {
-        let folder = TempDir::new().expect("a folder");
+        let images = Images::make(&[DISK], &example("lab.toml"), "");
         let libvirt = Libvirt {
-            image: disk(folder.path()),
+            image: images.path(DISK),
             ..libvirt
         };
         let files = libvirt.files(&machine()).expect("a configuration");
@@ -45,7 +43,7 @@ impl Lab {
         host.bridge("br0", &[]);
         let daemon = Daemon::start(&host);
         for file in &files {
-            put(folder.path(), file);
+            put(images.folder(), file);
         }
         wan.cable("eth0", &host, "port-wan");
         dmz.cable("eth0", &host, "port-dmz");
@@ -54,12 +52,12 @@ impl Lab {
             host,
             wan,
             dmz,
-            folder,
+            images,
         }
     }
 
     fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.images.folder().join(name)
     }
 
     /// Does what the page on libvirt says, and joins the two hosts.
@@ -156,19 +154,6 @@ impl Lab {
             "{links}"
         );
     }
-}
-
-fn disk(folder: &Path) -> PathBuf {
-    let kernel = fs::read(kernel::firewall()).expect("the kernel");
-    let config = example("lab.toml");
-    let contents = Contents {
-        kernel: &kernel,
-        config: config.as_bytes(),
-        words: "",
-    };
-    let image = Image::Disk(Format::Qcow2);
-    sekisho_image::build(&contents, &[image], folder, Existing::Keep, |_| ()).expect("an image");
-    folder.join(image.file_name())
 }
 
 fn machine() -> Machine {

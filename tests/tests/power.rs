@@ -1,19 +1,16 @@
 //! Off and again, on every board and by every firmware: the power button, and restarts that come up again.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sekisho_image::disk::Contents;
-use sekisho_image::{Existing, Format, Image};
+use sekisho_image::{Format, Image};
 use sekisho_qemu::{Bus, Firmware, Kind, Network};
 use sekisho_tests::firewall::{Boots, Firewall, Setup, example};
-use sekisho_tests::kernel;
+use sekisho_tests::images::{Images, uefi};
 use serde_json::json;
-use tempfile::TempDir;
 
 /// How long firmware, GRUB and kernel may take, on a slow machine.
 const LIMIT: Duration = Duration::from_secs(120);
+const DISK: Image = Image::Disk(Format::Qcow2);
 
 /// Boots, restarts twice and presses the power button.
 fn expect_restarts_and_switches_off(setup: &Setup) {
@@ -58,9 +55,8 @@ fn a_kernel_restarts_and_has_a_power_button() {
 
 #[test]
 fn a_disk_restarts_and_has_a_power_button_by_bios_and_uefi() {
-    let folder = TempDir::new().expect("a folder");
-    let path = disk(folder.path());
-    let uefi = || Firmware::Uefi("/usr/share/ovmf/OVMF.fd".into());
+    let images = Images::make(&[DISK], &example("lab.toml"), "");
+    let path = images.path(DISK);
     for (kind, firmware) in [
         (Kind::Pc, Firmware::Bios),
         (Kind::Q35, Firmware::Bios),
@@ -76,17 +72,4 @@ fn a_disk_restarts_and_has_a_power_button_by_bios_and_uefi() {
             ..Setup::default()
         });
     }
-}
-
-fn disk(folder: &Path) -> PathBuf {
-    let kernel = fs::read(kernel::firewall()).expect("the kernel");
-    let config = example("lab.toml");
-    let contents = Contents {
-        kernel: &kernel,
-        config: config.as_bytes(),
-        words: "",
-    };
-    let image = Image::Disk(Format::Qcow2);
-    sekisho_image::build(&contents, &[image], folder, Existing::Keep, |_| ()).expect("an image");
-    folder.join(image.file_name())
 }

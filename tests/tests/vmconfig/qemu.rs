@@ -2,37 +2,36 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use sekisho_image::disk::Contents;
-use sekisho_image::{Existing, Format, Image};
+use sekisho_image::{Format, Image};
 use sekisho_qemu::Network;
 use sekisho_tests::firewall::{LIMIT, example};
-use sekisho_tests::kernel;
+use sekisho_tests::images::{Images, OVMF};
 use sekisho_tests::program::Program;
 use sekisho_vmconfig::qemu::Qemu;
 use sekisho_vmconfig::{Accel, Card, Firmware};
-use tempfile::TempDir;
 
 use crate::machine;
 
 const BOOT: Duration = Duration::from_secs(120);
+const DISK: Image = Image::Disk(Format::Qcow2);
 
 /// Script and unit for a disk in a folder.
 struct Files {
-    folder: TempDir,
+    images: Images,
     script: String,
     unit: String,
 }
 
 fn files(firmware: Firmware, card: Card) -> Files {
-    let folder = TempDir::new().expect("a folder");
+    let images = Images::make(&[DISK], &example("lab.toml"), "");
     let qemu = Qemu {
-        image: disk(folder.path()),
+        image: images.path(DISK),
         firmware,
-        ovmf: "/usr/share/ovmf/OVMF.fd".into(),
+        ovmf: OVMF.into(),
         card,
         accel: Accel::Tcg,
     };
@@ -41,29 +40,10 @@ fn files(firmware: Firmware, card: Card) -> Files {
     let unit = files.remove(1).text;
     let script = files.remove(0).text;
     Files {
-        folder,
+        images,
         script,
         unit,
     }
-}
-
-fn disk(folder: &Path) -> PathBuf {
-    let kernel = fs::read(kernel::firewall()).expect("the kernel");
-    let config = example("lab.toml");
-    let contents = Contents {
-        kernel: &kernel,
-        config: config.as_bytes(),
-        words: "",
-    };
-    sekisho_image::build(
-        &contents,
-        &[Image::Disk(Format::Qcow2)],
-        folder,
-        Existing::Keep,
-        |_| (),
-    )
-    .expect("an image");
-    folder.join(Format::Qcow2.file_name())
 }
 
 fn ready(line: &str) -> bool {
@@ -77,13 +57,13 @@ fn the_script_boots_the_disk() {
         (Firmware::Uefi, Card::Virtio),
     ] {
         let files = files(firmware, card);
-        let path = files.folder.path().join("sekisho.sh");
+        let path = files.images.folder().join("sekisho.sh");
         fs::write(&path, &files.script).expect("the folder is ours");
-        let console = pipe(files.folder.path());
+        let console = pipe(files.images.folder());
         let mut command = Command::new("sh");
         let program = Program::start_with_input(command.arg(&path), Stdio::from(console));
         program.wait_for(ready, BOOT);
-        type_line(&files.folder.path().join("console"), "poweroff");
+        type_line(&files.images.folder().join("console"), "poweroff");
         program.finish(LIMIT).expect_success();
     }
 }
@@ -146,7 +126,7 @@ fn words(unit: &str, key: &str, run: &Path) -> Vec<String> {
 #[test]
 fn the_unit_starts_it_takes_commands_and_stops_it_cleanly() {
     let files = files(Firmware::Bios, Card::Virtio);
-    let run = files.folder.path();
+    let run = files.images.folder();
     let command = |key: &str| {
         let words = words(&files.unit, key, run);
         let mut command = Command::new(&words[0]);
@@ -174,7 +154,7 @@ fn the_unit_starts_it_takes_commands_and_stops_it_cleanly() {
 #[test]
 fn systemd_takes_the_unit() {
     let files = files(Firmware::Bios, Card::Virtio);
-    let path = files.folder.path().join("sekisho.service");
+    let path = files.images.folder().join("sekisho.service");
     let verify = |unit: &str| {
         fs::write(&path, unit).expect("the folder is ours");
         let mut command = Command::new("systemd-analyze");
