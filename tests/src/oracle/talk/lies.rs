@@ -77,8 +77,11 @@ impl Talk {
             return self.usual(random);
         }
         let mut again = self.before[random.below(self.before.len())].clone();
-        again.what = "repetition";
-        self.disturbed = true;
+        // A stranger's stays one: it says nothing of the conversation.
+        if again.what != "stranger" {
+            again.what = "repetition";
+            self.disturbed = true;
+        }
         vec![again]
     }
 
