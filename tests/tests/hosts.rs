@@ -279,6 +279,49 @@ fn nmap_finds_the_forwards_and_nothing_else() {
 }
 
 #[test]
+fn nmap_learns_nothing_more_by_udp_protocols_fragments_and_fingerprints() {
+    if needs_root() {
+        return;
+    }
+    let lab = Lab::new(&Setup::default());
+    let _inside = Server::start(&lab.dmz, 80, Service::WhoAmI);
+    let nmap = |scan: &str| {
+        let command = format!("nmap -n -Pn --max-retries 1 --reason {scan} {WAN}");
+        lab.wan.run(&command, LIMIT).expect_success().text
+    };
+    let ends = |text: &str, end: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.contains(end));
+        let ports = lines.filter_map(|line| line.split(['/', ' ']).next());
+        ports.map(str::to_owned).collect()
+    };
+    // The inside host itself says that nobody listens on the forwarded ports.
+    let text = nmap("-sU -p 53,67,68,123,161,500,5201,5353,7001,7002");
+    assert_eq!(
+        ends(&text, "port-unreach"),
+        ["5201", "7001", "7002"],
+        "{text}"
+    );
+    assert_eq!(ends(&text, "no-response").len(), 7, "{text}");
+    // The firewall answers echo requests here, and speaks no protocol.
+    let text = nmap("-sO -p 1,2,6,17,41,47,50,132");
+    assert_eq!(ends(&text, "echo-reply"), ["1"], "{text}");
+    assert_eq!(ends(&text, "no-response").len(), 7, "{text}");
+    // What is cut within the TCP header never comes together, not even for a port that is forwarded.
+    let text = nmap("-sS -f -p 22,80,5201,8080");
+    assert_eq!(ends(&text, "no-response").len(), 4, "{text}");
+    // The server is what can be found out.
+    let text = nmap("-sV --version-light -p 80,81");
+    assert!(text.contains("80/tcp open     http"), "{text}");
+    assert_eq!(ends(&text, "no-response"), ["81"], "{text}");
+    // Only what opens a connection is answered: none of the strange segments and datagrams of a fingerprint.
+    let text = nmap("-O -d -p 80,81");
+    for silent in ["T2(R=N)", "T3(R=N)", "T4(R=N)", "U1(R=N)"] {
+        assert!(text.contains(silent), "{silent}: {text}");
+    }
+    lab.finish();
+}
+
+#[test]
 fn a_thousand_connections_at_once_keep_their_bytes_apart() {
     if needs_root() {
         return;
