@@ -392,7 +392,7 @@ impl Engine {
                 self.check_transit(frame, &packet, zone, tick)?;
             }
             let mut packet = packet;
-            if self.conntrack.flow(id).is_mediated()
+            if self.conntrack.flow(id).is_renumbered()
                 && let Some(ended) = self.mediate(frame, &mut packet, (id, direction), tick)?
             {
                 return Ok(ended);

@@ -177,7 +177,7 @@ impl Flow {
     /// The neighbour that packets of one direction went to last.
     #[must_use]
     pub const fn neighbor(&self, direction: Direction) -> Option<NeighborId> {
-        if self.is_mediated() {
+        if self.is_renumbered() {
             return None;
         }
         match self.neighbors[direction.index()] {
@@ -188,7 +188,7 @@ impl Flow {
 
     /// Remembers the neighbour that packets of one direction go to.
     pub const fn remember_neighbor(&mut self, direction: Direction, neighbor: NeighborId) {
-        if !self.is_mediated() {
+        if !self.is_renumbered() {
             self.neighbors[direction.index()] = neighbor.0;
         }
     }
@@ -207,15 +207,15 @@ impl Flow {
         }
     }
 
-    /// Whether it began with a cookie of ours, so that its sides count differently.
-    pub(crate) const fn is_mediated(&self) -> bool {
+    /// Whether its sides count sequence numbers differently: it began with a cookie of ours.
+    pub(crate) const fn is_renumbered(&self) -> bool {
         self.mapping & HAS_NUMBER != 0
     }
 
     /// The number kept for a mediated flow; 0 for others.
     pub(crate) const fn number(&self) -> u32 {
         let [high, low] = self.neighbors;
-        match self.is_mediated() {
+        match self.is_renumbered() {
             true => (high as u32) << 16 | low as u32,
             false => 0,
         }

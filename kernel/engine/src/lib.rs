@@ -56,6 +56,7 @@ mod rates;
 pub mod rewrite;
 pub mod route;
 mod segment;
+pub mod shift;
 mod stamp;
 mod table;
 pub mod time;

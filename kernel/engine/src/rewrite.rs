@@ -11,6 +11,7 @@ use crate::frame::{Checksum, Frame};
 use crate::key::{Endpoint, Side};
 use crate::neighbor::Mac;
 use crate::packet::{Content, Flags, Packet};
+use crate::shift::{Inside, Shift};
 use crate::verdict::DropReason;
 
 /// What a packet looks like when it leaves.
@@ -26,13 +27,15 @@ pub struct Rewrite {
     pub link: Link,
 }
 
-/// A change of a TCP segment's numbers, where its two ends count differently.
+/// A TCP segment's numbers, where its two ends count differently.
 #[derive(Clone, Copy, Debug)]
-pub enum Numbers {
-    /// Added to its sequence number.
-    Sequence(u32),
-    /// Added to its acknowledgement number.
-    Acknowledgement(u32),
+pub struct Numbers {
+    /// Its sequence number.
+    pub sequence: u32,
+    /// Its acknowledgement number, if it has one.
+    pub acknowledgement: u32,
+    /// How the numbers that it acknowledges are counted by who sent them: for its SACK option (RFC 2018).
+    pub acknowledged: Shift,
 }
 
 /// How the packet leaves.
@@ -50,6 +53,11 @@ pub enum Link {
     /// To the box itself.
     Own,
 }
+
+/// TCP's option of the largest segment (RFC 9293 section 3.7.1).
+const MSS: u8 = 2;
+/// TCP's option of selective acknowledgements (RFC 2018 section 3).
+const SACK: u8 = 5;
 
 /// Where a transport header keeps its checksum, from its start.
 const fn checksum_at(content: &Content) -> Option<usize> {
@@ -115,7 +123,7 @@ pub fn apply(frame: &mut Frame<'_>, packet: &Packet, rewrite: &Rewrite) -> Resul
         };
         let rest = match (packet.content, rewrite.numbers) {
             (Content::Tcp(_), Some(numbers)) => {
-                renumber(segment, numbers, rest).ok_or(DropReason::TransportInvalid)?
+                renumber(segment, &numbers, rest).ok_or(DropReason::TransportInvalid)?
             }
             _ => rest,
         };
@@ -183,41 +191,92 @@ fn swap_word(bytes: &mut [u8], at: usize, new: u16, change: Change) -> Option<Ch
     Some(change.word(old, new))
 }
 
-/// Changes a segment's numbers; an acknowledgement number only if there is one.
-fn renumber(segment: &mut [u8], numbers: Numbers, change: Change) -> Option<Change> {
+/// Writes a segment's numbers; an acknowledgement number only if there is one.
+fn renumber(segment: &mut [u8], numbers: &Numbers, change: Change) -> Option<Change> {
     let flags = Flags(*segment.get(13)?);
-    let (at, add) = match numbers {
-        Numbers::Sequence(add) => (4, add),
-        Numbers::Acknowledgement(add) if flags.has(Flags::ACK) => (8, add),
-        Numbers::Acknowledgement(_) => return Some(change),
-    };
+    let change = swap_number(segment, 4, numbers.sequence, change)?;
+    if !flags.has(Flags::ACK) {
+        return Some(change);
+    }
+    let change = swap_number(segment, 8, numbers.acknowledgement, change)?;
+    match numbers.acknowledged.is_none() {
+        true => Some(change),
+        false => Some(change.and(selective(segment, numbers.acknowledged))),
+    }
+}
+
+fn swap_number(segment: &mut [u8], at: usize, new: u32, change: Change) -> Option<Change> {
     let field = segment.get_mut(at..)?.first_chunk_mut::<4>()?;
-    let old = *field;
-    *field = u32::from_be_bytes(old).wrapping_add(add).to_be_bytes();
+    let old = core::mem::replace(field, new.to_be_bytes());
     Some(change.address(old, *field))
+}
+
+/// Writes what a segment acknowledges selectively in its sender's peer's numbers. Blocks of which nothing is left
+/// make the whole option go: no peer has to understand an empty one.
+fn selective(segment: &mut [u8], acknowledged: Shift) -> Change {
+    let Some((at, len)) = option(segment, SACK) else {
+        return Change::default();
+    };
+    let mut change = Change::default();
+    let mut is_sound = len >= 10 && (len - 2).is_multiple_of(8);
+    for block in (at + 2..at + len).step_by(8) {
+        let number = |at: usize| {
+            let field = segment.get(at..).and_then(|rest| rest.first_chunk::<4>());
+            field.map_or(0, |field| u32::from_be_bytes(*field))
+        };
+        let left = acknowledged.back(number(block), Inside::End);
+        let right = acknowledged.back(number(block + 4), Inside::Begin);
+        is_sound &= (right.wrapping_sub(left) as i32) > 0;
+        if !is_sound {
+            break;
+        }
+        for (at, number) in [(block, left), (block + 4, right)] {
+            let [a, b, c, d] = number.to_be_bytes();
+            change = change
+                .and(replace_at(segment, at, u16::from_be_bytes([a, b])))
+                .and(replace_at(segment, at + 2, u16::from_be_bytes([c, d])));
+        }
+    }
+    if !is_sound {
+        const NOTHING: u16 = 0x0101;
+        for at in (at..at + len).step_by(2) {
+            change = change.and(replace_at(segment, at, NOTHING));
+        }
+    }
+    change
+}
+
+/// Where one of a segment's options begins, and its bytes.
+fn option(segment: &[u8], wanted: u8) -> Option<(usize, usize)> {
+    let header_len = usize::from(*segment.get(12)? >> 4) * 4;
+    let mut at = 20;
+    loop {
+        match segment.get(at..header_len)? {
+            [1, ..] => at += 1,
+            [kind, len, rest @ ..] if *kind != 0 && *len >= 2 => {
+                let len = usize::from(*len);
+                if *kind == wanted {
+                    return (rest.len() + 2 >= len).then_some((at, len));
+                }
+                at += len;
+            }
+            _ => return None,
+        }
+    }
 }
 
 /// Lowers a SYN's MSS to what the way out carries; it is never raised (RFC 9293 section 3.7.1).
 fn clamp(segment: &mut [u8], mtu: u16) -> Change {
     const HEADERS: u16 = 40;
     let most = mtu.saturating_sub(HEADERS);
-    let header_len = usize::from(segment.get(12).map_or(0, |offset| offset >> 4)) * 4;
-    let mut at = 20;
-    while at < header_len {
-        match segment.get(at..header_len) {
-            Some([2, 4, high, low, ..]) => {
-                let old = u16::from_be_bytes([*high, *low]);
-                if old <= most {
-                    return Change::default();
-                }
-                return replace_at(segment, at + 2, most);
-            }
-            Some([1, ..]) => at += 1,
-            Some([kind, len, ..]) if *kind != 0 && *len >= 2 => at += usize::from(*len),
-            _ => return Change::default(),
-        }
+    let Some((at, 4)) = option(segment, MSS) else {
+        return Change::default();
+    };
+    let old = u16::from_be_bytes([segment[at + 2], segment[at + 3]]);
+    match old <= most {
+        true => Change::default(),
+        false => replace_at(segment, at + 2, most),
     }
-    Change::default()
 }
 
 /// Replaces two bytes that may begin at an odd offset; the change is of the aligned words they lie in.

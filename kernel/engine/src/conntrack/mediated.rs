@@ -7,6 +7,7 @@ use crate::conntrack::state::{Life, State};
 use crate::conntrack::tcp;
 use crate::flow::{Direction, FlowId};
 use crate::packet::Segment;
+use crate::shift::Shift;
 
 /// When cookies are made.
 #[derive(Clone, Copy, Debug)]
@@ -65,16 +66,13 @@ impl Conntrack {
         self.flow(id).windows.acknowledges_syn(segment)
     }
 
-    /// What has to be added to the numbers of a mediated flow's segment on its way: to its own if the server sent it.
+    /// How one peer's numbers are counted on the other side.
     #[must_use]
-    pub fn renumbering(&self, id: FlowId, direction: Direction) -> Option<u32> {
-        let flow = self.flow(id);
-        if !flow.is_mediated() {
-            return None;
+    pub fn shift(&self, id: FlowId, sender: Direction) -> Shift {
+        match sender {
+            // Both count what the client sends alike: its SYN reached the server with its own number.
+            Direction::Original => Shift::NONE,
+            Direction::Reply => Shift::by(self.flow(id).number()),
         }
-        Some(match direction {
-            Direction::Original => 0u32.wrapping_sub(self.number(id)),
-            Direction::Reply => self.number(id),
-        })
     }
 }

@@ -406,7 +406,7 @@ impl Conntrack {
                 flow.windows.is_beyond(syn.seq) || self.timers.has_passed(flow.stamp(), TIME_WAIT)
             }
             // The client has begun anew before the server answered us.
-            State::Tcp(tcp::State::SynSent) => flow.is_mediated(),
+            State::Tcp(tcp::State::SynSent) => flow.is_renumbered(),
             State::Tcp(_) | State::Unanswered | State::Answered => false,
         }
     }

@@ -48,13 +48,7 @@ impl Engine {
         if cached != Some(neighbor) {
             self.conntrack.remember_neighbor(id, direction, neighbor);
         }
-        let numbers = self
-            .conntrack
-            .renumbering(id, direction)
-            .map(|add| match direction {
-                Direction::Original => Numbers::Acknowledgement(add),
-                Direction::Reply => Numbers::Sequence(add),
-            });
+        let numbers = self.numbers(packet, (id, direction));
         let egress = self.egress(zone)?;
         let (mtu, from) = (egress.mtu, egress.mac);
         apply(
@@ -71,6 +65,22 @@ impl Engine {
             return self.split(frame, packet, zone, mtu);
         }
         Ok(Verdict::Forward(Egress::granted(zone)))
+    }
+
+    /// A segment's numbers where its receiver counts otherwise than its sender. What it acknowledges is written in its
+    /// receiver's numbers already.
+    fn numbers(&self, packet: &Packet, (id, direction): (FlowId, Direction)) -> Option<Numbers> {
+        let Content::Tcp(segment) = &packet.content else {
+            return None;
+        };
+        if !self.conntrack.flow(id).is_renumbered() {
+            return None;
+        }
+        Some(Numbers {
+            sequence: self.conntrack.shift(id, direction).out(segment.seq),
+            acknowledgement: segment.ack,
+            acknowledged: self.conntrack.shift(id, direction.opposite()),
+        })
     }
 
     /// Sends an error about a flow, and what it quotes, on their way; its own key is no flow's.

@@ -24,6 +24,7 @@ use crate::key::{Endpoint, Side};
 use crate::neighbor::{Mac, Resolution};
 use crate::packet::{Content, Flags, Packet, Segment};
 use crate::segment::{self, Bare};
+use crate::shift::Inside;
 use crate::verdict::{DropReason, Verdict};
 use crate::{Tick, ZoneId};
 
@@ -93,10 +94,9 @@ impl Engine {
                 Direction::Reply => self.answered(frame, packet, &segment, id, tick),
             };
         }
-        if direction == Direction::Original {
-            let ack = segment.ack.wrapping_sub(self.conntrack.number(id));
-            packet.content = Content::Tcp(Segment { ack, ..segment });
-        }
+        let shift = self.conntrack.shift(id, direction.opposite());
+        let ack = shift.back(segment.ack, Inside::Begin);
+        packet.content = Content::Tcp(Segment { ack, ..segment });
         Ok(None)
     }
 

@@ -8,6 +8,7 @@ use crate::frame::Frame;
 use crate::key::Endpoint;
 use crate::packet::{Content, Packet};
 use crate::quote::{self, Quote};
+use crate::shift::Inside;
 use crate::verdict::{DropReason, Verdict};
 use crate::{Tick, ZoneId};
 
@@ -43,19 +44,15 @@ impl Engine {
             .find(&incoming)
             .ok_or(DropReason::IcmpUnrelated)?;
         self.review(id)?;
-        // Only the numbers that the server counts with are changed on their way.
-        if direction == Direction::Original
-            && let (Some(add), Some(seq)) = (
-                self.conntrack.renumbering(id, Direction::Reply),
-                quote.sequence,
-            )
-        {
-            quote.renumbered = Some(seq.wrapping_sub(add));
+        let sent = direction.opposite();
+        let shift = self.conntrack.shift(id, sent);
+        if let Some(seq) = quote.sequence.filter(|_| !shift.is_none()) {
+            quote.renumbered = Some(shift.back(seq, Inside::Begin));
         }
         self.check_plausible(frame, error, &quote, (id, direction))?;
 
         // The quoted packet left by this side; as it came in, it looked like the other key.
-        let sent = *self.conntrack.flow(id).key(direction.opposite());
+        let sent = *self.conntrack.flow(id).key(sent);
         let (src, _, _) = self.conntrack.flow(id).rewritten(direction);
         let from = if error.key.src.address == incoming.src.address {
             src.address
