@@ -197,7 +197,7 @@ impl Firewall {
             }
             Verdict::Held(slot) => self.held[slot.index()] = Some(packet),
             Verdict::Local => return Some(packet),
-            Verdict::Absorbed | Verdict::Fragmented(_) | Verdict::Drop(_) => {}
+            Verdict::Absorbed | Verdict::Fragmented(_) | Verdict::Remade(_) | Verdict::Drop(_) => {}
         }
         None
     }

@@ -6,7 +6,7 @@ use sekisho_config::Config;
 use sekisho_config::model::{Addressing, Zone};
 use sekisho_engine::ZoneId;
 use sekisho_engine::conntrack::Conntrack;
-use sekisho_engine::counters::Counters;
+use sekisho_engine::counters::{Counters, Ftp};
 use sekisho_engine::interface::{Interface, Link};
 use sekisho_engine::key::Side;
 use sekisho_engine::verdict::DropReason;
@@ -106,6 +106,12 @@ pub fn counters(counters: &Counters, zones: &[Zone]) {
         "counters: zone self received {}",
         counters.received_from(Side::OWN)
     );
+    for what in Ftp::ALL {
+        let count = counters.ftp(what);
+        if count > 0 {
+            console!("counters: ftp {} {count}", what.name());
+        }
+    }
     for reason in DropReason::ALL {
         let count = counters.drops(*reason);
         if count > 0 {
@@ -139,4 +145,13 @@ pub fn tables(conntrack: &Conntrack, pool: &Pool) {
         pool.free(),
         pool.buffers()
     );
+    let controls = conntrack.controls();
+    if controls.capacity() > 0 {
+        console!(
+            "status: ftp control connections {} of {}, data connections expected {}",
+            controls.len(),
+            controls.capacity(),
+            controls.waiting()
+        );
+    }
 }

@@ -276,6 +276,8 @@ pub struct Totals {
     pub dropped: u64,
     /// The dropped ones by their reason.
     pub drops: BTreeMap<String, u64>,
+    /// What the FTP gateway did.
+    pub ftp: BTreeMap<String, u64>,
     /// What each zone's line says: by the zone's name and the counter's.
     pub zones: BTreeMap<(String, String), u64>,
 }
@@ -297,6 +299,10 @@ impl Totals {
             let words: Vec<&str> = line.split_whitespace().collect();
             if let ["drop", reason, count] = words[..] {
                 totals.drops.insert(reason.to_owned(), number(count, line));
+                continue;
+            }
+            if let ["ftp", what, count] = words[..] {
+                totals.ftp.insert(what.to_owned(), number(count, line));
                 continue;
             }
             if let ["zone", zone, pairs @ ..] = &words[..] {
@@ -331,6 +337,11 @@ impl Totals {
     /// How many frames were dropped for a reason.
     pub fn drop(&self, reason: &str) -> u64 {
         self.drops.get(reason).copied().unwrap_or(0)
+    }
+
+    /// How often the FTP gateway did something.
+    pub fn ftp(&self, what: &str) -> u64 {
+        self.ftp.get(what).copied().unwrap_or(0)
     }
 
     /// A counter of a zone.

@@ -12,7 +12,7 @@ use crate::names::Names;
 use crate::read::forward::Surroundings;
 use crate::read::rule::Taken;
 use crate::read::zone::{Defaults, ZoneDraft};
-use crate::read::{bounds, forward, nat, route, rule, zone};
+use crate::read::{alg, bounds, forward, nat, route, rule, zone};
 use crate::schema;
 use crate::segments::{self, Segments};
 use crate::span::Span;
@@ -42,6 +42,7 @@ pub(crate) fn assemble(table: Value, findings: &mut Findings) -> Option<Config> 
     };
     let forwards = forward::read_all(&root, &around, &mut names, &mut taken, findings);
     let nat = nat::read(&root, &names, &around, findings);
+    let alg = alg::read(&root, &mut names, findings);
     let tcp_pickup = bounds::read_tcp(&root, findings);
     let timeouts = bounds::read_timeouts(&root, nat.preset, findings);
     let limits = bounds::read_limits(&root, findings);
@@ -56,6 +57,7 @@ pub(crate) fn assemble(table: Value, findings: &mut Findings) -> Option<Config> 
         forwards,
         routes,
         nat,
+        alg,
         tcp_pickup,
         timeouts,
         limits,

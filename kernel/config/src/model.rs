@@ -27,6 +27,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Address translation.
     pub nat: Nat,
+    /// Protocols whose payload is read.
+    pub alg: Alg,
     /// Which TCP segments begin a flow.
     pub tcp_pickup: TcpPickup,
     /// How long an idle flow lives.
@@ -420,6 +422,13 @@ pub enum Filtering {
     AddressDependent,
     /// Addresses and ports that the inside endpoint has sent to.
     AddressAndPortDependent,
+}
+
+/// Application-level gateways: protocols that tell each other addresses inside their payload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Alg {
+    /// TCP ports of FTP servers, at which control connections are read; none: no FTP gateway.
+    pub ftp: Vec<PortRange>,
 }
 
 /// Idle times after which a flow ends.

@@ -14,8 +14,8 @@ pub struct Schema {
 pub const ROOT: Schema = Schema {
     title: "the top of the file",
     keys: &[
-        "version", "zone", "set", "service", "rule", "forward", "route", "nat", "tcp", "timeout",
-        "limits",
+        "version", "zone", "set", "service", "rule", "forward", "route", "nat", "alg", "tcp",
+        "timeout", "limits",
     ],
 };
 
@@ -103,6 +103,12 @@ pub const ONE_TO_ONE: Schema = Schema {
     keys: &["inside", "outside", "to"],
 };
 
+/// Application-level gateways.
+pub const ALG: Schema = Schema {
+    title: "[alg]",
+    keys: &["ftp", "ftp_service"],
+};
+
 /// How strictly TCP is tracked.
 pub const TCP: Schema = Schema {
     title: "[tcp]",
@@ -139,7 +145,7 @@ pub const LIMITS: Schema = Schema {
 };
 
 /// Every table with fixed keys; `[set]` and `[service]` take names of your choice.
-pub const ALL: [Schema; 13] = [
+pub const ALL: [Schema; 14] = [
     ROOT,
     ZONE,
     DHCP,
@@ -150,6 +156,7 @@ pub const ALL: [Schema; 13] = [
     NAT,
     MASQUERADE,
     ONE_TO_ONE,
+    ALG,
     TCP,
     TIMEOUT,
     LIMITS,

@@ -426,3 +426,19 @@ fn thousands_of_rules_fit_into_the_largest_file() {
     .config;
     assert_eq!(config.rules.len(), 4801);
 }
+
+#[test]
+fn ftp_is_read_only_where_it_is_switched_on() {
+    let ports = |first, last| PortRange { first, last };
+    let read = |tables| {
+        let file = File { tables, ..FILE };
+        (file.checked().config.alg.ftp, file.warnings().len())
+    };
+    assert_eq!(read(""), (vec![], 0));
+    assert_eq!(read("[alg]"), (vec![], 0));
+    assert_eq!(read("[alg]\nftp = false"), (vec![], 0));
+    assert_eq!(read("[alg]\nftp = true"), (vec![ports(21, 21)], 0));
+    let named = "[alg]\nftp = true\nftp_service = [\"@ftp\", \"tcp/2100-2110\"]\n[service]\nftp = \"tcp/2021\"";
+    assert_eq!(read(named), (vec![ports(2021, 2021), ports(2100, 2110)], 0));
+    assert_eq!(read("[alg]\nftp_service = \"tcp/21\""), (vec![], 1));
+}

@@ -14,6 +14,45 @@ fn slot(side: Side) -> usize {
 /// How many reasons there are.
 const REASONS: usize = DropReason::ALL.len();
 
+/// What the FTP gateway did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Ftp {
+    /// A data connection was announced, and is expected.
+    Expected,
+    /// It came.
+    Opened,
+    /// An announcement was replaced by what the other side sees.
+    Changed,
+    /// An announcement was not believed, or there was no port for it: it went on as it was.
+    Refused,
+    /// A control connection could not be read for want of room.
+    NoRoom,
+}
+
+impl Ftp {
+    /// All of them, in the order of their counters.
+    pub const ALL: [Self; 5] = [
+        Self::Expected,
+        Self::Opened,
+        Self::Changed,
+        Self::Refused,
+        Self::NoRoom,
+    ];
+
+    /// The name that people see.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Expected => "expected",
+            Self::Opened => "opened",
+            Self::Changed => "changed",
+            Self::Refused => "refused",
+            Self::NoRoom => "no-room",
+        }
+    }
+}
+
 /// What happened to all frames so far.
 ///
 /// Frames are conserved: [`Counters::received`] equals
@@ -27,6 +66,7 @@ pub struct Counters {
     drops: [u64; REASONS],
     originated: [u64; MAX_ZONES],
     unsent: [u64; MAX_ZONES],
+    ftp: [u64; Ftp::ALL.len()],
 }
 
 impl Default for Counters {
@@ -39,6 +79,7 @@ impl Default for Counters {
             drops: [0; REASONS],
             originated: [0; MAX_ZONES],
             unsent: [0; MAX_ZONES],
+            ftp: [0; Ftp::ALL.len()],
         }
     }
 }
@@ -104,6 +145,12 @@ impl Counters {
         self.unsent[zone.index()]
     }
 
+    /// How often the FTP gateway did something.
+    #[must_use]
+    pub fn ftp(&self, what: Ftp) -> u64 {
+        self.ftp[what as usize]
+    }
+
     /// Whether no frame has been lost without a reason.
     #[must_use]
     pub fn conserved(&self) -> bool {
@@ -123,7 +170,7 @@ impl Counters {
     /// A frame that arrived or was resumed got its verdict.
     pub(crate) fn decided(&mut self, verdict: &Verdict) {
         match verdict {
-            Verdict::Forward(egress) | Verdict::Fragmented(egress) => {
+            Verdict::Forward(egress) | Verdict::Fragmented(egress) | Verdict::Remade(egress) => {
                 self.forwarded[egress.zone().index()] += 1
             }
             Verdict::Answer(egress) => {
@@ -134,6 +181,11 @@ impl Counters {
             Verdict::Held(_) => self.held += 1,
             Verdict::Drop(reason) => self.drops[*reason as usize] += 1,
         }
+    }
+
+    /// The FTP gateway did something.
+    pub(crate) fn did(&mut self, what: Ftp) {
+        self.ftp[what as usize] += 1;
     }
 
     /// The engine sends a frame that it made.

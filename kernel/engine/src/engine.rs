@@ -11,13 +11,14 @@
 //!
 //! Each step is a function of a module of its own and is called from here, never
 //! sideways: [`crate::parse`], [`crate::fragment`], [`crate::conntrack`],
-//! [`admit`](mod@self::admit), [`forward`](mod@self::forward), [`own`](mod@self::own),
-//! [`proxy`](mod@self::proxy), [`related`](mod@self::related).
+//! [`admit`](mod@self::admit), [`forward`](mod@self::forward), [`gateway`](mod@self::gateway),
+//! [`own`](mod@self::own), [`proxy`](mod@self::proxy), [`related`](mod@self::related).
 //!
 //! Before all that, plain packets of known flows are offered a shorter way, [`short`].
 
 mod admit;
 mod forward;
+mod gateway;
 mod own;
 mod proxy;
 mod related;
@@ -46,7 +47,7 @@ use crate::key::{Endpoint, Side};
 use crate::nat::plan::Plan;
 use crate::neighbor::{Mac, Neighbors, Question};
 use crate::outbox::Outbox;
-use crate::output::{Notice, Output, Record};
+use crate::output::{Notice, Output, Record, Told};
 use crate::packet::{Content, Packet};
 use crate::parse::{ETHERNET, Parsed, parse};
 use crate::policy::{Generation, Policy};
@@ -95,6 +96,8 @@ pub struct Engine {
     cookies: Cookies,
     counters: Counters,
     short_way: ShortWay,
+    /// What the FTP gateway last heard, for who wants to tell of it.
+    told: Option<Told>,
 }
 
 /// How many log records wait for the caller.
@@ -132,6 +135,7 @@ impl Engine {
             cookies: Cookies::new(Hasher::new(secrets.flows)),
             counters: Counters::default(),
             short_way: ShortWay::Open,
+            told: None,
             interfaces,
             fixed_routes,
             routes,
@@ -303,6 +307,11 @@ impl Engine {
         &self.counters
     }
 
+    /// What the FTP gateway has heard since the last call.
+    pub fn take_told(&mut self) -> Option<Told> {
+        self.told.take()
+    }
+
     /// The flow table, to look at.
     #[must_use]
     pub fn conntrack(&self) -> &Conntrack {
@@ -392,8 +401,8 @@ impl Engine {
                 self.check_transit(frame, &packet, zone, tick)?;
             }
             let mut packet = packet;
-            if self.conntrack.flow(id).is_renumbered()
-                && let Some(ended) = self.mediate(frame, &mut packet, (id, direction), tick)?
+            if self.conntrack.flow(id).is_attended()
+                && let Some(ended) = self.attend(frame, &mut packet, (id, direction), tick)?
             {
                 return Ok(ended);
             }
@@ -403,6 +412,26 @@ impl Engine {
         match self.admit(frame, &packet, tick)? {
             Admission::Flow(id) => self.forward(frame, &packet, (id, Direction::Original), tick),
             Admission::Ended(verdict) => Ok(verdict),
+        }
+    }
+
+    /// The few flows whose segments are more than looked up: their sides count differently, or their lines are read.
+    /// What it ends is observed already.
+    fn attend(
+        &mut self,
+        frame: &mut Frame<'_>,
+        packet: &mut Packet,
+        (id, direction): (FlowId, Direction),
+        tick: Tick,
+    ) -> Step<Option<Verdict>> {
+        if self.conntrack.flow(id).is_renumbered()
+            && let Some(ended) = self.mediate(frame, packet, (id, direction), tick)?
+        {
+            return Ok(Some(ended));
+        }
+        match self.conntrack.flow(id).is_read() {
+            true => self.gateway(frame, packet, (id, direction), tick),
+            false => Ok(None),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::conntrack::state::{Life, State};
 use crate::conntrack::window::{Scales, Windows};
+use crate::ftp::controls::ControlId;
 use crate::key::{Endpoint, FlowKey, Side};
 use crate::mapping::MappingId;
 use crate::nat::permits::Permit;
@@ -42,6 +43,15 @@ impl Direction {
     }
 }
 
+/// What of a flow's payload is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Its lines: it is an FTP control connection.
+    Lines,
+    /// Nothing, as of nearly all flows.
+    Nothing,
+}
+
 /// A flow, seen from both sides.
 ///
 /// Its two keys say everything about translation: a packet that matches one key
@@ -72,11 +82,20 @@ pub struct Flow {
 const _: () = assert!(size_of::<Flow>() == 128, "two cache lines");
 
 /// No mapping; real ones lie below.
-const NO_MAPPING: u32 = HAS_NUMBER - 1;
-/// Set beside the mapping if the two sides count differently ([`crate::cookie`]): then the neighbours' place holds by how much.
+const NO_MAPPING: u32 = IS_ANNOUNCED - 1;
+/// Set beside the mapping if an FTP control connection announced the flow.
+const IS_ANNOUNCED: u32 = 1 << 27;
+/// Set beside [`HAS_NUMBER`] if the number is a place in the table of control connections.
+const HAS_CONTROL: u32 = 1 << 28;
+/// Set beside the mapping if the flow is an FTP control connection that is to be read ([`crate::ftp`]).
+const IS_READ: u32 = 1 << 29;
+/// Set beside the mapping if the two sides may count differently ([`crate::shift`]): then the neighbours' place holds by
+/// how much, or where that stands.
 const HAS_NUMBER: u32 = 1 << 30;
 /// Set beside the mapping if the flow holds a permit for its peer.
 const HOLDS_PERMIT: u32 = 1 << 31;
+/// All of these.
+const MARKS: u32 = HOLDS_PERMIT | HAS_NUMBER | IS_READ | HAS_CONTROL | IS_ANNOUNCED;
 const NO_NEIGHBOR: u16 = u16::MAX;
 
 impl Flow {
@@ -168,7 +187,7 @@ impl Flow {
     /// The mapping it holds, if its inside endpoint is translated.
     #[must_use]
     pub const fn mapping(&self) -> Option<MappingId> {
-        match self.mapping & !(HOLDS_PERMIT | HAS_NUMBER) {
+        match self.mapping & !MARKS {
             NO_MAPPING => None,
             index => Some(MappingId(index)),
         }
@@ -207,24 +226,77 @@ impl Flow {
         }
     }
 
-    /// Whether its sides count sequence numbers differently: it began with a cookie of ours.
+    /// Whether its sides may count sequence numbers differently.
     pub(crate) const fn is_renumbered(&self) -> bool {
         self.mapping & HAS_NUMBER != 0
     }
 
-    /// The number kept for a mediated flow; 0 for others.
+    /// Whether its segments are more than looked up: numbers are translated, or its lines are read.
+    pub(crate) const fn is_attended(&self) -> bool {
+        self.mapping & (HAS_NUMBER | IS_READ) != 0
+    }
+
+    /// By how much the reply's numbers are higher for the other side; 0 where they are not, or the table of control
+    /// connections says it.
     pub(crate) const fn number(&self) -> u32 {
-        let [high, low] = self.neighbors;
-        match self.is_renumbered() {
-            true => (high as u32) << 16 | low as u32,
-            false => 0,
+        match self.mapping & (HAS_NUMBER | HAS_CONTROL) {
+            HAS_NUMBER => self.kept(),
+            _ => 0,
         }
     }
 
-    /// Keeps a number for the flow, which is a mediated one from now on.
+    /// Keeps a number for the flow, whose sides count differently from now on.
     pub(crate) const fn set_number(&mut self, number: u32) {
         self.mapping |= HAS_NUMBER;
         self.neighbors = [(number >> 16) as u16, number as u16];
+    }
+
+    /// Whether it is a control connection that is read.
+    pub(crate) const fn is_read(&self) -> bool {
+        self.mapping & IS_READ != 0
+    }
+
+    /// From now on its lines are read, or no more.
+    pub(crate) const fn set_reading(&mut self, reading: Reading) {
+        match reading {
+            Reading::Lines => self.mapping |= IS_READ,
+            Reading::Nothing => self.mapping &= !IS_READ,
+        }
+    }
+
+    /// Its place in the table of control connections.
+    pub(crate) const fn control(&self) -> Option<ControlId> {
+        match self.mapping & HAS_CONTROL {
+            0 => None,
+            _ => Some(ControlId(self.kept())),
+        }
+    }
+
+    /// Keeps its place in the table of control connections.
+    pub(crate) const fn set_control(&mut self, ControlId(place): ControlId) {
+        self.set_number(place);
+        self.mapping |= HAS_CONTROL;
+    }
+
+    /// It has no place there any more.
+    pub(crate) const fn forget_control(&mut self) {
+        self.mapping &= !(HAS_CONTROL | HAS_NUMBER);
+        self.neighbors = [NO_NEIGHBOR; 2];
+    }
+
+    /// Whether an FTP control connection announced it, and so let it in.
+    #[must_use]
+    pub const fn is_announced(&self) -> bool {
+        self.mapping & IS_ANNOUNCED != 0
+    }
+
+    pub(crate) const fn set_announced(&mut self) {
+        self.mapping |= IS_ANNOUNCED;
+    }
+
+    const fn kept(&self) -> u32 {
+        let [high, low] = self.neighbors;
+        (high as u32) << 16 | low as u32
     }
 
     pub(crate) const fn life(&self) -> Life {

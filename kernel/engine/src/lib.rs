@@ -33,6 +33,7 @@ pub mod engine;
 pub mod flow;
 pub mod fragment;
 pub mod frame;
+pub mod ftp;
 mod hash;
 pub mod holds;
 pub mod icmp;

@@ -1,7 +1,8 @@
 //! What the engine wants done beside the verdict on a frame.
 
 use crate::ZoneId;
-use crate::key::{FlowKey, Side};
+use crate::address::Address;
+use crate::key::{Endpoint, FlowKey, Side};
 use crate::neighbor::Mac;
 use crate::policy::Decision;
 use crate::verdict::{DropReason, Egress, HoldSlot};
@@ -62,4 +63,22 @@ pub struct Record {
     pub to: Side,
     /// Why it was dropped, if it was.
     pub reason: Option<DropReason>,
+}
+
+/// What the FTP gateway heard on a control connection, and what came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A data connection is expected.
+    Expected {
+        /// From whom.
+        from: Address,
+        /// Where to, as its sender sees it: what the announcement says now.
+        to: Endpoint,
+        /// Where it really goes.
+        destination: Endpoint,
+    },
+    /// The announcement is not believed, or there is no port for it.
+    Refused,
+    /// A segment that was changed came again, and was changed alike.
+    Again,
 }

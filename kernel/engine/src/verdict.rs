@@ -10,6 +10,9 @@ pub enum Verdict {
     Forward(Egress),
     /// The packet was too large for its way out; its fragments go out by [`Output::Send`](crate::output::Output::Send).
     Fragmented(Egress),
+    /// A text in the segment was replaced by one of another length; it goes out by
+    /// [`Output::Send`](crate::output::Output::Send).
+    Remade(Egress),
     /// The frame was for the box itself and now holds the answer (ARP reply, echo reply), which goes out.
     Answer(Egress),
     /// The frame is for one of the box's own services.
@@ -180,6 +183,9 @@ drop_reasons! {
     SourceRate => "source-rate",
     /// The policy that let the flow in has been replaced by one that does not.
     PolicyWithdrawn => "policy-withdrawn",
+    /// A segment of an FTP control connection that cannot be changed now: it holds a part of a line that was changed, or
+    /// an announcement before the one before was acknowledged. It comes again.
+    AlgUnclear => "alg-unclear",
     /// The card could not take it: its ring was full.
     TransmitFull => "transmit-full",
     /// The card contradicted itself about this frame (checksum or segmentation fields).

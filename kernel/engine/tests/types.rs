@@ -4,8 +4,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use sekisho_config::model::{
-    Action, Addressing, Answer, Card, Config, Limits, Nat, Place, PortRange, Preset, Rule, Service,
-    TcpPickup, Timeouts, Zone,
+    Action, Addressing, Alg, Answer, Card, Config, Limits, Nat, Place, PortRange, Preset, Rule,
+    Service, TcpPickup, Timeouts, Zone,
 };
 use sekisho_engine::ZoneId;
 use sekisho_engine::flow::{Direction, Flow};
@@ -58,6 +58,7 @@ fn three_zones(rules: Vec<Rule>) -> Config {
             behavior: Preset::Rfc.behavior(),
             port_overlapping: false,
         },
+        alg: Alg::default(),
         tcp_pickup: TcpPickup::default(),
         timeouts: Timeouts::default(),
         limits: Limits::default(),

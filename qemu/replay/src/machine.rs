@@ -12,6 +12,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use sekisho_config::Config;
 use sekisho_config::model::Addressing;
+use sekisho_engine::checksum::pseudo_header;
 use sekisho_engine::conntrack::Sizing;
 use sekisho_engine::counters::Counters;
 use sekisho_engine::engine::{Engine, Seat, Secrets};
@@ -20,14 +21,14 @@ use sekisho_engine::interface::Link;
 use sekisho_engine::key::Side;
 use sekisho_engine::neighbor::Mac;
 use sekisho_engine::output::{Output, Record};
-use sekisho_engine::packet::Content;
+use sekisho_engine::packet::{Content, Packet};
 use sekisho_engine::parse::{Parsed, parse};
 use sekisho_engine::verdict::{HOLD_SLOTS, HoldSlot};
 use sekisho_engine::{Instant, Tick, Verdict, ZoneId};
 use sekisho_services::datagram::Trust;
 use sekisho_services::{Action, Services};
 
-pub use event::{Age, End, Event, FlowSeen, Look, Number, Sent, Shape, Visit};
+pub use event::{Age, End, Event, FlowSeen, Invited, Look, Number, Sent, Shape, Visit};
 use seen::Seen;
 
 /// When the machine starts; captures begin then.
@@ -203,29 +204,32 @@ impl Machine {
         }
     }
 
-    /// A TCP frame larger than its segment allows is one that the sender's card was to cut.
+    /// A TCP frame larger than its segment allows is one that the sender's card was to cut; one whose checksum is the
+    /// pseudo-header's sum is one that it was to finish.
     fn offload(&self, zone: ZoneId, bytes: &[u8]) -> Offload {
         let mtu = self.mtus.get(zone.index()).copied().unwrap_or(1500);
         let mut copy = bytes.to_vec();
-        let (size, transport) = match parse(&Frame::whole(&mut copy), Side::zone(zone)) {
-            Ok(Parsed::Ip(packet)) if packet.ip_len > mtu && !packet.fragment.is_piece() => {
-                let Content::Tcp(segment) = packet.content else {
-                    return Offload::default();
-                };
-                let headers = u32::from(packet.ip_len).saturating_sub(segment.payload_len);
-                let size = u32::from(mtu).saturating_sub(headers);
-                (size.min(u32::from(u16::MAX)) as u16, packet.transport)
-            }
+        let packet = match parse(&Frame::whole(&mut copy), Side::zone(zone)) {
+            Ok(Parsed::Ip(packet)) if !packet.fragment.is_piece() => packet,
             _ => return Offload::default(),
         };
+        let Content::Tcp(segment) = packet.content else {
+            return Offload::default();
+        };
+        let is_cut = packet.ip_len > mtu;
+        if !is_cut && !is_unfinished(bytes, &packet) {
+            return Offload::default();
+        }
+        let headers = u32::from(packet.ip_len).saturating_sub(segment.payload_len);
+        let size = u32::from(mtu).saturating_sub(headers);
         Offload {
             checksum: Checksum::Partial {
-                start: transport,
+                start: packet.transport,
                 offset: 16,
             },
-            segmentation: Some(Segmentation {
+            segmentation: is_cut.then_some(Segmentation {
                 kind: SegmentationKind::Tcp4,
-                size,
+                size: size.min(u32::from(u16::MAX)) as u16,
                 ecn: false,
             }),
         }
@@ -276,6 +280,7 @@ impl Machine {
             shape: Shape::Whole,
             flow: None,
             decision: None,
+            told: None,
             end: End::Dropped(reason),
         }));
     }
@@ -290,17 +295,20 @@ impl Machine {
         let end = match &verdict {
             Verdict::Forward(egress) => End::Forwarded(egress.zone()),
             Verdict::Fragmented(egress) => End::Fragmented(egress.zone()),
+            Verdict::Remade(egress) => End::Remade(egress.zone()),
             Verdict::Answer(egress) => End::Answered(egress.zone()),
             Verdict::Local => End::Local,
             Verdict::Absorbed => End::Absorbed,
             Verdict::Held(_) => End::Held,
             Verdict::Drop(reason) => End::Dropped(*reason),
         };
+        let told = self.engine.take_told();
         self.events.push(Event::Looked(Look {
             at: self.now,
             number,
             side,
             visit,
+            told,
             key: seen.key,
             shape: seen.shape,
             flow: seen.after(&self.engine),
@@ -318,7 +326,7 @@ impl Machine {
                         .receive(zone, &wire.bytes, Trust::Verify, self.now);
                 }
             }
-            Verdict::Absorbed | Verdict::Fragmented(_) | Verdict::Drop(_) => {}
+            Verdict::Absorbed | Verdict::Fragmented(_) | Verdict::Remade(_) | Verdict::Drop(_) => {}
         }
     }
 
@@ -408,6 +416,18 @@ impl Machine {
             look.decision = Some(record.decision);
         }
     }
+}
+
+/// Whether a segment's checksum was left to the card of the host that recorded it.
+fn is_unfinished(bytes: &[u8], packet: &Packet) -> bool {
+    let (src, dst) = (packet.key.src.address, packet.key.dst.address);
+    let (Some(src), Some(dst)) = (src.as_v4(), dst.as_v4()) else {
+        return false;
+    };
+    let at = usize::from(packet.transport) + 16;
+    let field = bytes.get(at..).and_then(|rest| rest.first_chunk::<2>());
+    let begun = pseudo_header(src.octets(), dst.octets(), 6, packet.body_len()).partial();
+    field.is_some_and(|field| u16::from_be_bytes(*field) == begun)
 }
 
 fn judge<T>(

@@ -5,6 +5,7 @@
 //! | [`parse`] | one frame to the parsers, the quote of an ICMP error, the rewrite and the describer |
 //! | [`process`] | sequences of frames from all sides, time, cables, addresses and rules to the whole engine |
 //! | [`config`] | a configuration file to the reader, and what it accepts to engine and services |
+//! | [`ftp`] | what both peers of a control connection say to its reader |
 //! | [`dhcp_client`] | a DHCP server's messages, and time, to the client |
 //! | [`dhcp_server`] | DHCP clients' messages, and time, to the server |
 //!
@@ -14,6 +15,7 @@ pub mod config;
 pub mod dhcp_client;
 pub mod dhcp_server;
 mod frames;
+pub mod ftp;
 pub mod parse;
 pub mod process;
 
@@ -21,10 +23,11 @@ pub mod process;
 pub type Target = fn(&[u8]);
 
 /// All targets, with the names of their corpora.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("parse", parse::run),
     ("process", process::run),
     ("config", config::run),
+    ("ftp", ftp::run),
     ("dhcp_client", dhcp_client::run),
     ("dhcp_server", dhcp_server::run),
 ];

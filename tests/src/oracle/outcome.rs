@@ -62,7 +62,7 @@ pub fn of_linux(side: Side, sent: &[(Side, Vec<u8>)], outside: Option<u16>) -> O
 pub fn of_ours(side: Side, did: &Did, outside: Option<u16>) -> Outcome {
     let packets = whole(&did.sent);
     let mut words = vec![match did.end {
-        End::Forwarded(_) | End::Fragmented(_) => "forwarded".to_owned(),
+        End::Forwarded(_) | End::Fragmented(_) | End::Remade(_) => "forwarded".to_owned(),
         End::Answered(_) => "answered".into(),
         End::Local => "local".into(),
         End::Absorbed => "nothing".into(),

@@ -21,6 +21,7 @@ macro_rules! on_one_machine {
 
 mod attacks;
 mod floods;
+mod ftp;
 mod icmp;
 mod routing;
 mod support;

@@ -3,6 +3,7 @@
 //! A reader notes everything that is wrong and gives `None` for what cannot be
 //! used: a configuration is only built where no reader found an error.
 
+pub(crate) mod alg;
 pub(crate) mod bounds;
 pub(crate) mod dhcp;
 pub(crate) mod forward;

@@ -7,7 +7,7 @@ use crate::address::Address;
 use crate::conntrack::state::State;
 use crate::conntrack::tcp;
 use crate::conntrack::{Conntrack, Overlapping};
-use crate::flow::{Flow, FlowId};
+use crate::flow::{Flow, FlowId, Reading};
 use crate::key::{Endpoint, FlowKey, Protocol, Side};
 use crate::mapping::{MappingId, Peers};
 use crate::nat::choice::Choice;
@@ -199,6 +199,9 @@ impl Conntrack {
         let is_free = |outside: &Endpoint| {
             // Our own services are whom reserved ports are for.
             (is_own || !self.mappings.is_reserved(protocol, owner, outside))
+                // A port that is leased waits for an announced connection.
+                && (self.mappings.is_empty()
+                    || self.mappings.by_outside(protocol, outside).is_none())
                 && self.table.is_vacant(&new.reply(*outside))
         };
         match outside.find(is_free) {
@@ -241,6 +244,9 @@ impl Conntrack {
                 flow.windows.pick_up(&mut flow.scales, segment);
             }
         }
+        if self.is_control(new, flow.state) {
+            flow.set_reading(Reading::Lines);
+        }
         let id = self.table.insert(flow).map_err(|refused| match refused {
             Refused::Full => DropReason::FlowTableFull,
             Refused::Clash => DropReason::FlowClash,
@@ -255,6 +261,14 @@ impl Conntrack {
         self.rates.opened(source, side, tick.now);
         self.timers.start(id, tick.now, &mut self.table);
         Ok(id)
+    }
+
+    /// Whether a new flow is an FTP control connection, seen from its first segment on.
+    fn is_control(&self, new: &NewFlow, state: State) -> bool {
+        self.controls.are_at(new.original.protocol, new.destination)
+            && state == State::Tcp(tcp::State::SynSent)
+            && new.original.side != Side::OWN
+            && new.egress != Side::OWN
     }
 
     /// What an inside endpoint sends to may send back (RFC 4787 section 5); what came in by itself opens nothing.

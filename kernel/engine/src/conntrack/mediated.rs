@@ -69,10 +69,15 @@ impl Conntrack {
     /// How one peer's numbers are counted on the other side.
     #[must_use]
     pub fn shift(&self, id: FlowId, sender: Direction) -> Shift {
+        let flow = self.flow(id);
+        if let Some(control) = flow.control() {
+            let control = self.controls.get(control);
+            return control.map_or(Shift::NONE, |control| control.shifts[sender.index()]);
+        }
         match sender {
             // Both count what the client sends alike: its SYN reached the server with its own number.
             Direction::Original => Shift::NONE,
-            Direction::Reply => Shift::by(self.flow(id).number()),
+            Direction::Reply => Shift::by(flow.number()),
         }
     }
 }

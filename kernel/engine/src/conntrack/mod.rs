@@ -11,6 +11,7 @@
 //! * [`crate::nat`]: mappings, leases, permits, forwards.
 
 mod admit;
+mod announced;
 mod follow;
 mod mediated;
 mod pressure;
@@ -27,6 +28,7 @@ use sekisho_config::model::{Filtering, TcpPickup};
 
 use crate::address::Address;
 use crate::flow::{Direction, Flow, FlowId};
+use crate::ftp::controls::Controls;
 use crate::hash::Hasher;
 use crate::key::{FlowKey, Protocol, Side};
 use crate::limits::Sources;
@@ -44,6 +46,7 @@ use crate::verdict::DropReason;
 use crate::{Instant, ZoneId};
 
 pub use admit::{NewFlow, Source};
+pub use announced::{Announced, Place};
 pub use sizing::Sizing;
 
 use mediated::Mediated;
@@ -70,6 +73,7 @@ pub struct Conntrack {
     /// How often a random word was looked at.
     drawn: u64,
     mediated: Mediated,
+    controls: Controls,
 }
 
 /// Whether flows to different peers may share an outside port (RFC 7857 section 3).
@@ -124,6 +128,7 @@ impl Conntrack {
             },
             drawn: 0,
             mediated: Mediated::new(config, sizing.flows()),
+            controls: Controls::new(config, sizing.flows(), hasher),
         }
     }
 
@@ -282,21 +287,26 @@ impl Conntrack {
         self.table.get_mut(id).confirm(generation);
     }
 
-    /// Whether a forward or a mapping invited the flow in, rather than a rule.
+    /// Whether a forward, a mapping or a control connection invited the flow in, rather than a rule.
     #[must_use]
     pub fn is_invited(&self, id: FlowId) -> bool {
-        self.table.get(id).is_invited()
+        let flow = self.table.get(id);
+        flow.is_invited() || flow.is_announced()
     }
 
     /// Ends a flow, and with it its lease if it was the last of its mapping.
     pub fn revoke(&mut self, id: FlowId) {
         let flow = self.table.get(id);
+        let control = flow.control();
         let (life, source) = (flow.life(), *flow.key(Direction::Original));
         if let Some(mapping) = flow.mapping() {
             if flow.permit() == Permit::Held {
                 self.permits.give_back(mapping, source.dst.address);
             }
             self.mappings.release(mapping);
+        }
+        if let Some(control) = control {
+            self.leave(control);
         }
         self.sources.ended(source.src.address, source.side);
         self.timers.stop(id, life, &mut self.table);
@@ -325,7 +335,7 @@ impl Conntrack {
 
     /// Ends flows whose time has come, a bounded number in one call; how many it looked at.
     pub fn expire(&mut self, now: Instant) -> usize {
-        let mut seen = 0;
+        let mut seen = self.stop_expecting(now);
         while seen < timers::AT_ONCE
             && let Some(early) = self.timers.early(now, &mut self.table)
         {
@@ -347,7 +357,8 @@ impl Conntrack {
     /// When [`expire`](Self::expire) next has something to do.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        self.timers.due()
+        let dues = [self.timers.due(), self.controls.due()];
+        dues.into_iter().flatten().min()
     }
 
     /// How many flows there are.

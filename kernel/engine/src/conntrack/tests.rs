@@ -8,8 +8,8 @@ use core::net::Ipv4Addr;
 use std::string::String;
 
 use sekisho_config::model::{
-    Addressing, Answer, Balance, Behavior, Card, Forward, Limits, Nat, PortRange, Preset, Server,
-    Service, TcpPickup, Timeouts, Zone,
+    Addressing, Alg, Answer, Balance, Behavior, Card, Forward, Limits, Nat, PortRange, Preset,
+    Server, Service, TcpPickup, Timeouts, Zone,
 };
 
 use super::kinds_tests::kinds;
@@ -81,6 +81,7 @@ pub(super) fn config() -> Config {
             behavior: Preset::Rfc.behavior(),
             port_overlapping: false,
         },
+        alg: Alg::default(),
         tcp_pickup: TcpPickup::default(),
         timeouts: Timeouts::default(),
         limits: Limits::default(),

@@ -283,6 +283,18 @@ impl Windows {
         at_most(self.ack[r], seq) && at_most(seq, self.end[s])
     }
 
+    /// Each peer's next number, as far as it was seen.
+    #[must_use]
+    pub const fn next(&self) -> [u32; 2] {
+        self.end
+    }
+
+    /// Whether all that `sender` sent before this number is acknowledged.
+    #[must_use]
+    pub fn is_acknowledged(&self, sender: Direction, before: u32) -> bool {
+        at_most(before, self.ack[sender.opposite().index()])
+    }
+
     /// Whether a new SYN's number lies beyond all that the original sender used before (RFC 9293 section 3.10.7.4).
     #[must_use]
     pub const fn is_beyond(&self, seq: u32) -> bool {

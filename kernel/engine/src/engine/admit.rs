@@ -7,16 +7,18 @@ use core::net::Ipv4Addr;
 
 use sekisho_config::model::Action;
 
-use crate::conntrack::{Inbound, NewFlow, Source};
+use crate::conntrack::{Inbound, NewFlow, Source, tcp};
+use crate::counters::Ftp;
 use crate::engine::{Engine, Step};
 use crate::flow::{Direction, FlowId};
 use crate::frame::Frame;
+use crate::ftp::controls::ControlId;
 use crate::icmp;
 use crate::interface::Interface;
 use crate::key::{Endpoint, FlowKey, Side};
 use crate::martian;
 use crate::output::Record;
-use crate::packet::Packet;
+use crate::packet::{Content, Packet};
 use crate::policy::Decision;
 use crate::route::NextHop;
 use crate::verdict::{DropReason, Verdict};
@@ -62,6 +64,9 @@ impl Engine {
         };
         self.check_source(key.side, src)?;
         self.check_destination(dst)?;
+        if let Some(expected) = self.expected(packet)? {
+            return self.admit_expected(frame, packet, expected, tick);
+        }
         let way = match self.interfaces.owner(dst).map(|owner| owner.zone) {
             None => match self.routed(key, dst) {
                 Err(DropReason::NoRoute) => {
@@ -99,6 +104,40 @@ impl Engine {
             .admit(&new, packet, tick)
             .map(Admission::Flow)
             .inspect_err(|reason| self.tell_if_denied(frame, packet, *reason, tick))
+    }
+
+    /// The control connection that announced what a packet opens, if that connection may still be.
+    fn expected(&mut self, packet: &Packet) -> Step<Option<(ControlId, NewFlow)>> {
+        let Content::Tcp(segment) = &packet.content else {
+            return Ok(None);
+        };
+        let generation = self.policy.generation();
+        let found = self.conntrack.announced(&packet.key, generation);
+        let Some((control, new)) = found.filter(|_| tcp::opens(segment)) else {
+            return Ok(None);
+        };
+        if let Some(control) = self.conntrack.controls().get(control) {
+            self.review(control.flow)?;
+        }
+        Ok(Some((control, new)))
+    }
+
+    /// Lets in what a control connection announced, whatever the rules say of it.
+    fn admit_expected(
+        &mut self,
+        frame: &mut Frame<'_>,
+        packet: &Packet,
+        (control, new): (ControlId, NewFlow),
+        tick: Tick,
+    ) -> Step<Admission> {
+        let egress = new.egress.as_zone().ok_or(DropReason::EgressDown)?;
+        self.check_transit(frame, packet, egress, tick)?;
+        let id = self
+            .conntrack
+            .admit_announced(control, &new, packet, tick)
+            .inspect_err(|reason| self.tell_if_denied(frame, packet, *reason, tick))?;
+        self.counters.did(Ftp::Opened);
+        Ok(Admission::Flow(id))
     }
 
     /// Whoever cannot have a flow for want of room, a port or a share of either hears so (RFC 5508 REQ-8).

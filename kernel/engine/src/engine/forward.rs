@@ -11,6 +11,7 @@ use crate::key::Side;
 use crate::neighbor::{NeighborId, Resolution};
 use crate::packet::{Content, Packet};
 use crate::rewrite::{Link as Way, Numbers, Rewrite, apply};
+use crate::segment::{self, Splice};
 use crate::verdict::{DropReason, Egress, Verdict};
 use crate::{Tick, ZoneId};
 
@@ -180,6 +181,29 @@ impl Engine {
         Ok(neighbors.resolve(zone, address, tick.now, &mut |question| {
             ask(outbox, interfaces, question)
         }))
+    }
+
+    /// Sends a segment of a flow with another text in it; as two if it has become too large.
+    pub(super) fn send_remade(
+        &mut self,
+        frame: &mut Frame<'_>,
+        packet: &Packet,
+        flow: (FlowId, Direction),
+        splice: &Splice<'_>,
+        tick: Tick,
+    ) -> Step<Verdict> {
+        if self.outbox.room() < 2 {
+            return Err(DropReason::TransmitFull);
+        }
+        let Verdict::Forward(egress) = self.forward(frame, packet, flow, tick)? else {
+            return Err(DropReason::AlgUnclear);
+        };
+        let zone = egress.zone();
+        let mtu = self.egress(zone)?.mtu;
+        let outbox = &mut self.outbox;
+        segment::splice(frame, packet, splice, mtu, |write| outbox.push(zone, write))
+            .ok_or(DropReason::TransmitFull)?;
+        Ok(Verdict::Remade(egress))
     }
 
     /// Sends a rewritten packet that is too large, and may be fragmented, in pieces.

@@ -285,7 +285,7 @@ impl Engine {
     }
 
     /// The Ethernet address on the way to an endpoint, or the neighbour that is being asked.
-    fn reach(&mut self, side: Side, to: Endpoint, tick: Tick) -> Step<Reached> {
+    pub(super) fn reach(&mut self, side: Side, to: Endpoint, tick: Tick) -> Step<Reached> {
         let address = to.address.as_v4().ok_or(DropReason::Ipv6)?;
         match self.neighbor(zone(side)?, address, None, tick)? {
             Resolution::Known(_, mac) => Ok(Reached::At(mac)),
@@ -306,7 +306,7 @@ impl Engine {
     }
 }
 
-enum Reached {
+pub(super) enum Reached {
     At(Mac),
     Waiting(crate::neighbor::NeighborId),
 }

@@ -55,7 +55,7 @@ impl Engine {
         }
         let (id, direction) = self.conntrack.find_plain(&packet.key)?;
         let flow = self.conntrack.flow(id);
-        if flow.generation() != self.policy.generation() || flow.is_renumbered() {
+        if flow.generation() != self.policy.generation() || flow.is_attended() {
             return None;
         }
         let (src, dst, way) = flow.rewritten(direction);

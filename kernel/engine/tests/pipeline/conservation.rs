@@ -15,7 +15,7 @@ use crate::support::world::End;
 /// Compares the counters with the verdicts, and lets everything run out.
 fn finish(mut story: Story) {
     let counters = story.world.engine.counters();
-    let forwarded = [End::Forwarded, End::Fragmented];
+    let forwarded = [End::Forwarded, End::Fragmented, End::Remade];
     let local = [End::Local, End::Absorbed, End::Answered];
     let ended = |ways: &[End]| {
         let ends = story.world.ends.iter();

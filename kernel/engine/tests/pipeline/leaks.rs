@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use sekisho_engine::counters::Ftp;
 
 use crate::support::random::{KINDS, Step, Story, steps};
 
@@ -47,6 +48,7 @@ fn whatever_happens_no_flow_lease_permit_or_fragment_is_left() {
     let mut random = source(seed);
     let some = steps(200);
     let mut flows = 0;
+    let mut ftp = [0; Ftp::ALL.len()];
     for (life, kind) in (0..events.div_ceil(LIFE)).zip(KINDS.iter().cycle()) {
         let mut story = Story::new(kind);
         let mut happened = 0;
@@ -58,6 +60,9 @@ fn whatever_happens_no_flow_lease_permit_or_fragment_is_left() {
             assert_eq!(conntrack.counted(), conntrack.flows() as u64);
             flows += story.world.engine.conntrack().flows();
         }
+        for (count, what) in ftp.iter_mut().zip(Ftp::ALL) {
+            *count += story.world.engine.counters().ftp(what);
+        }
         story.world.pass_time(Duration::from_secs(6 * 24 * 3600));
         let engine = &story.world.engine;
         let conntrack = engine.conntrack();
@@ -67,6 +72,8 @@ fn whatever_happens_no_flow_lease_permit_or_fragment_is_left() {
             ("leases", conntrack.leases() as usize),
             ("permits", conntrack.permits()),
             ("counts of sources", conntrack.counted() as usize),
+            ("control connections", conntrack.controls().len()),
+            ("expected connections", conntrack.controls().waiting()),
             ("datagrams", engine.datagrams()),
             ("frames", engine.counters().held() as usize),
         ];
@@ -78,4 +85,6 @@ fn whatever_happens_no_flow_lease_permit_or_fragment_is_left() {
         }
     }
     assert!(flows > 0, "there was something to leak");
+    let [expected, opened, changed, ..] = ftp;
+    assert!(expected.min(opened).min(changed) > 10, "{ftp:?}");
 }

@@ -11,6 +11,8 @@ mod conservation;
 mod filter;
 mod forwarding;
 mod fragments;
+mod ftp;
+mod ftp_numbers;
 mod icmp_errors;
 mod leaks;
 mod nat;

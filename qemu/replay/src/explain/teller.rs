@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use sekisho_config::Config;
 use sekisho_config::model::Action;
+use sekisho_engine::counters::Ftp;
 use sekisho_engine::flow::Direction;
 use sekisho_engine::key::{Protocol, Side};
-use sekisho_engine::output::Notice;
+use sekisho_engine::output::{Notice, Told};
 use sekisho_engine::policy::Decision;
 use sekisho_engine::{DropReason, Instant, ZoneId};
 use sekisho_services::server::Outcome;
 
 use super::{Replay, Step};
 use crate::describe::{self, Hex};
-use crate::machine::{Age, End, Event, FlowSeen, Look, Number, START, Shape, Visit};
+use crate::machine::{Age, End, Event, FlowSeen, Invited, Look, Number, START, Shape, Visit};
 
 /// Puts steps into words.
 pub(super) struct Teller<'a> {
@@ -99,6 +100,9 @@ impl<'a> Teller<'a> {
             Visit::Resumed if look.end == End::Held => return,
             Visit::Resumed | Visit::GivenUp => {}
         }
+        if let Some(told) = &look.told {
+            self.told(told);
+        }
         let end = self.end(look);
         self.note(current, look.at, format_args!("{whose}{end}"));
     }
@@ -109,7 +113,7 @@ impl<'a> Teller<'a> {
         };
         let (from, to) = (self.side(flow.before.side), self.side(flow.after.2));
         let line = match flow.age {
-            Age::New => format!("new flow from {from} to {to}: {}", self.reason(look)),
+            Age::New => format!("new flow from {from} to {to}: {}", self.reason(look, flow)),
             Age::Known => format!("known flow, {} from {from} to {to}", direction(flow)),
             Age::Reported => format!(
                 "about a known flow, {} > {}",
@@ -129,11 +133,37 @@ impl<'a> Teller<'a> {
     }
 
     /// What let a new flow in.
-    fn reason(&self, look: &Look) -> String {
-        match &look.decision {
-            Some(decision) => self.decision(decision),
-            None if look.side == Side::OWN => "the firewall's own".into(),
-            None => "invited by an inside host's mapping".into(),
+    fn reason(&self, look: &Look, flow: &FlowSeen) -> String {
+        match (&look.decision, flow.invited) {
+            (Some(decision), _) => self.decision(decision),
+            (None, _) if look.side == Side::OWN => "the firewall's own".into(),
+            (None, Invited::ByMapping) => "invited by an inside host's mapping".into(),
+            (None, Invited::ByFtp) => "announced on an FTP control connection".into(),
+        }
+    }
+
+    /// What the FTP gateway made of a line.
+    fn told(&mut self, told: &Told) {
+        match told {
+            Told::Expected {
+                from,
+                to,
+                destination,
+            } => {
+                let (to, waits) = (
+                    describe::with_port(Protocol::TCP, *to),
+                    describe::with_port(Protocol::TCP, *destination),
+                );
+                self.line(format_args!(
+                    "    ftp: announces {waits}, told as {to}: expects a connection from {from}"
+                ));
+            }
+            Told::Refused => self.line(format_args!(
+                "    ftp: announces what is not believed, or gets no port: nothing is expected"
+            )),
+            Told::Again => self.line(format_args!(
+                "    ftp: a changed line came again, and is changed alike"
+            )),
         }
     }
 
@@ -159,6 +189,7 @@ impl<'a> Teller<'a> {
         match look.end {
             End::Forwarded(zone) => format!("forwarded to {}", self.zone(zone)),
             End::Fragmented(zone) => format!("forwarded to {} in pieces", self.zone(zone)),
+            End::Remade(zone) => format!("forwarded to {} with another text", self.zone(zone)),
             End::Answered(_) => "answered".into(),
             End::Local => "for a service of the firewall".into(),
             End::Absorbed => "noted by the firewall".into(),
@@ -229,6 +260,12 @@ impl<'a> Teller<'a> {
                 counters.forwarded_to(id),
                 counters.originated_to(id)
             ));
+        }
+        for what in Ftp::ALL {
+            let count = counters.ftp(what);
+            if count > 0 {
+                self.line(format_args!("ftp {}  {count}", what.name()));
+            }
         }
         for reason in DropReason::ALL {
             let count = counters.drops(*reason);

@@ -2,7 +2,7 @@
 
 use sekisho_engine::flow::Direction;
 use sekisho_engine::key::{Endpoint, FlowKey, Side};
-use sekisho_engine::output::Notice;
+use sekisho_engine::output::{Notice, Told};
 use sekisho_engine::policy::Decision;
 use sekisho_engine::{DropReason, Instant, ZoneId};
 use sekisho_services::server::Outcome;
@@ -42,6 +42,8 @@ pub struct Look {
     pub flow: Option<FlowSeen>,
     /// What the policy said, if it was asked and a rule or a forward took the packet.
     pub decision: Option<Decision>,
+    /// What the FTP gateway heard in it.
+    pub told: Option<Told>,
     /// How the look ended.
     pub end: End,
 }
@@ -71,12 +73,23 @@ pub enum Shape {
 pub struct FlowSeen {
     /// Whether the packet opened it.
     pub age: Age,
+    /// What let it in, where no rule and no forward did.
+    pub invited: Invited,
     /// Which way the packet goes.
     pub direction: Direction,
     /// The packet's key as it came in; for an ICMP error, that of the flow's packets on its side.
     pub before: FlowKey,
     /// Sender and receiver as they leave, and by which side.
     pub after: (Endpoint, Endpoint, Side),
+}
+
+/// Who lets a flow in that neither a rule nor a forward does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invited {
+    /// An inside host's mapping.
+    ByMapping,
+    /// An FTP control connection that announced it.
+    ByFtp,
 }
 
 /// What a packet is to a flow.
@@ -97,6 +110,8 @@ pub enum End {
     Forwarded(ZoneId),
     /// Went on in pieces.
     Fragmented(ZoneId),
+    /// Went on with another text in it.
+    Remade(ZoneId),
     /// The box's answer went back.
     Answered(ZoneId),
     /// For one of the box's services.

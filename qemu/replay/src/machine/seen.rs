@@ -8,7 +8,7 @@ use sekisho_engine::packet::{Content, Packet};
 use sekisho_engine::parse::{Parsed, parse};
 use sekisho_engine::quote;
 
-use super::event::{Age, FlowSeen, Shape};
+use super::event::{Age, FlowSeen, Invited, Shape};
 
 /// What is known of a packet before the engine looks at it.
 pub(super) struct Seen {
@@ -49,11 +49,16 @@ impl Seen {
             (None, Some(known)) if known == (id, direction) => Age::Known,
             (None, _) => Age::New,
         };
+        let flow = engine.conntrack().flow(id);
         Some(FlowSeen {
             age,
+            invited: match flow.is_announced() {
+                true => Invited::ByFtp,
+                false => Invited::ByMapping,
+            },
             direction,
             before,
-            after: engine.conntrack().flow(id).rewritten(direction),
+            after: flow.rewritten(direction),
         })
     }
 }

@@ -4,4 +4,5 @@ pub mod check;
 pub mod ip;
 pub mod random;
 pub mod setup;
+pub mod talk;
 pub mod world;

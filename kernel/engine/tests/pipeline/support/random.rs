@@ -87,6 +87,9 @@ fn text(rules: &str, kind: &str) -> String {
         r#"[nat]
         masquerade = [{{ from = "dmz", to = "wan" }}, {{ from = "lan", to = "wan" }}]
         {kind}
+        [alg]
+        ftp = true
+        ftp_service = ["tcp/80", "tcp/22"]
         [limits]
         flows = 64
         syn_cookies = 10
@@ -128,6 +131,8 @@ pub enum Step {
     Address(Index),
     Rules(Index),
     Own(Index, Index),
+    /// A client logs in by FTP, and a data connection is announced that comes or does not.
+    Ftp(u8),
 }
 
 /// How a TCP segment is answered; nothing else has manners.
@@ -188,6 +193,7 @@ pub fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
         1 => index().prop_map(Step::Address),
         1 => index().prop_map(Step::Rules),
         1 => (index(), index()).prop_map(|(to, port)| Step::Own(to, port)),
+        2 => any::<u8>().prop_map(Step::Ftp),
     ];
     prop::collection::vec(step, 1..count)
 }
@@ -413,6 +419,7 @@ impl Story {
                 let rules = config(&text(rules_of(which), self.kind));
                 self.world.engine.replace_policy(&rules);
             }
+            Step::Ftp(kind) => self.ftp(*kind, distort),
             Step::Own(to, port) => {
                 let to = endpoint(address_of(to), port);
                 let own = self.world.segment(wan()).map(|net| net.addr());
@@ -423,6 +430,71 @@ impl Story {
                         .extend(sent.into_iter().map(|sent| (sent.zone, sent.packet)));
                 }
             }
+        }
+    }
+
+    /// A control connection, as far as it gets.
+    fn ftp(&mut self, kind: u8, distort: &mut impl FnMut(&mut Vec<u8>)) {
+        let (from, client, called) = match kind % 4 {
+            0 => (0, "192.0.2.10:5300", "203.0.113.1:80"),
+            1 => (2, "10.98.0.77:5300", "192.0.2.9:80"),
+            2 => (1, "10.99.0.2:40001", "192.0.2.9:80"),
+            _ => (1, "10.99.0.3:40001", "192.0.2.10:80"),
+        };
+        let first = u32::from(kind) << 24;
+        let says = |ends: (&str, &str), (seq, ack): (u32, u32), text: &str| {
+            tcp(ends.0, ends.1, text.as_bytes(), |header| {
+                (header.syn, header.ack) = (ack == 0, ack != 0);
+                (header.sequence_number, header.acknowledgment_number) = (seq, ack);
+            })
+        };
+        let before = self.left.len();
+        let syn = says((client, called), (first, 0), "");
+        self.enter(zone(from), syn, distort);
+        let Some((to, arrived)) = self.left.get(before).cloned() else {
+            return;
+        };
+        if arrived.header.protocol != IpNumber::TCP || arrived.header.is_fragmenting_payload() {
+            return;
+        }
+        let (server, seen) = (arrived.to().to_string(), arrived.from().to_string());
+        let next = first.wrapping_add(1);
+        if let Some(answer) = answer_to(&arrived, Manner::Plain) {
+            self.enter(to, answer, distort);
+        }
+        self.enter(zone(from), says((client, called), (next, 1), ""), distort);
+        let comma = |end: &str| {
+            end.split(':')
+                .next()
+                .map(|address| address.replace('.', ","))
+        };
+        let (own, other) = (comma(client).expect("one"), comma(&server).expect("one"));
+        let (asks, data) = match kind & 8 {
+            0 => (
+                format!("USER x\r\nPORT {own},19,136\r\n"),
+                (to, &server, &seen),
+            ),
+            _ => (
+                "USER x\r\nPASV\r\n".into(),
+                (zone(from), &client.into(), &called.into()),
+            ),
+        };
+        self.enter(
+            zone(from),
+            says((client, called), (next, 1), &asks),
+            distort,
+        );
+        let heard = next.wrapping_add(asks.len() as u32);
+        if kind & 8 != 0 {
+            let told = format!("227 ({other},19,136)\r\n");
+            self.enter(to, says((&server, &seen), (1, heard), &told), distort);
+        }
+        if kind & 16 != 0 {
+            let at =
+                |end: &str, port: u16| format!("{}:{port}", end.split(':').next().expect("one"));
+            let (zone, src, dst) = data;
+            let (src, dst) = (at(src, 2000), at(dst, 5000));
+            self.enter(zone, says((&src, &dst), (7000, 0), ""), distort);
         }
     }
 

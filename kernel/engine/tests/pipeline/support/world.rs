@@ -40,6 +40,7 @@ pub struct Sent {
 pub enum End {
     Forwarded,
     Fragmented,
+    Remade,
     Answered,
     Local,
     Absorbed,
@@ -412,6 +413,7 @@ impl World {
                 End::Held
             }
             Verdict::Fragmented(_) => End::Fragmented,
+            Verdict::Remade(_) => End::Remade,
             Verdict::Local => End::Local,
             Verdict::Absorbed => End::Absorbed,
             Verdict::Drop(reason) => End::Dropped(reason),
