@@ -150,11 +150,10 @@ impl Engine {
     pub fn receive(&mut self, ingress: ZoneId, frame: &mut Frame<'_>, tick: Tick) -> Verdict {
         let side = Side::zone(ingress);
         self.counters.arrived(side);
-        if let Some(verdict) = self.short_way(side, frame, tick) {
-            self.counters.decided(&verdict);
-            return verdict;
-        }
-        let step = self.process(side, frame, Visit::First, tick);
+        let step = match self.plain(side, frame) {
+            Some(packet) => self.plain_ip(frame, packet, tick),
+            None => self.process(side, frame, Visit::First, tick),
+        };
         self.decide(step)
     }
 
@@ -377,6 +376,36 @@ impl Engine {
         zone.is_some_and(|interface| interface.link == Link::Down)
     }
 
+    /// The same for a plain packet, which is offered the short way.
+    #[inline(always)]
+    fn plain_ip(&mut self, frame: &mut Frame<'_>, packet: Packet, tick: Tick) -> Step<Verdict> {
+        let found = self.conntrack.find_plain(&packet.key);
+        if let Some(found) = found
+            && let Some(verdict) = self.short_way(frame, &packet, found, tick)
+        {
+            return Ok(verdict);
+        }
+        // A copy, so that the packet of the short way need not lie in memory.
+        let copy = packet;
+        self.behind_parser(frame, &copy, found.is_some(), tick)
+    }
+
+    /// The long way of a packet that has been read and looked up.
+    #[inline(never)]
+    fn behind_parser(
+        &mut self,
+        frame: &mut Frame<'_>,
+        packet: &Packet,
+        is_known: bool,
+        tick: Tick,
+    ) -> Step<Verdict> {
+        frame.truncate(ETHERNET + usize::from(packet.ip_len));
+        match is_known {
+            true => self.ip(frame, *packet, Visit::First, tick),
+            false => self.first(frame, packet, tick),
+        }
+    }
+
     fn ip(
         &mut self,
         frame: &mut Frame<'_>,
@@ -409,8 +438,13 @@ impl Engine {
             self.conntrack.observe(id, direction, &packet, tick.now)?;
             return self.forward(frame, &packet, (id, direction), tick);
         }
-        match self.admit(frame, &packet, tick)? {
-            Admission::Flow(id) => self.forward(frame, &packet, (id, Direction::Original), tick),
+        self.first(frame, &packet, tick)
+    }
+
+    /// A packet that belongs to no flow.
+    fn first(&mut self, frame: &mut Frame<'_>, packet: &Packet, tick: Tick) -> Step<Verdict> {
+        match self.admit(frame, packet, tick)? {
+            Admission::Flow(id) => self.forward(frame, packet, (id, Direction::Original), tick),
             Admission::Ended(verdict) => Ok(verdict),
         }
     }

@@ -74,6 +74,11 @@ impl Hasher {
     /// The hash of an endpoint in one of several spaces.
     #[must_use]
     pub fn endpoint(&self, at: &Endpoint, space: [u8; 4]) -> u64 {
+        if let Some(address) = at.address.as_v4() {
+            let space = u64::from(u32::from_ne_bytes(space));
+            let at = u64::from(address.to_bits()) << 32 | u64::from(at.port);
+            return self.two_words([at, space]);
+        }
         let mut bytes = [0; 22];
         bytes[..18].copy_from_slice(&endpoint(at));
         bytes[18..].copy_from_slice(&space);
@@ -83,6 +88,9 @@ impl Hasher {
     /// The hash of an address and a number.
     #[must_use]
     pub fn address(&self, address: Address, number: u32) -> u64 {
+        if let Some(address) = address.as_v4() {
+            return self.two_words([address.to_bits().into(), number.into()]);
+        }
         let mut bytes = [0; 20];
         bytes[..16].copy_from_slice(&address.octets());
         bytes[16..].copy_from_slice(&number.to_ne_bytes());

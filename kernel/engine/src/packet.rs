@@ -117,4 +117,11 @@ impl Flags {
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+
+    /// Whether a segment bears ACK and neither SYN, FIN nor RST.
+    #[must_use]
+    pub const fn only_acknowledges(self) -> bool {
+        let control = Self::SYN.0 | Self::FIN.0 | Self::RST.0 | Self::ACK.0;
+        self.0 & control == Self::ACK.0
+    }
 }

@@ -186,7 +186,7 @@ fn tcp(bytes: &[u8], whole_len: usize) -> Result<Segment, DropReason> {
 }
 
 /// Which control bits can stand together: what Linux and pf accept (null, Xmas, SYN+FIN … do not).
-fn are_possible(flags: Flags) -> bool {
+pub(crate) fn are_possible(flags: Flags) -> bool {
     let core = Flags(flags.0 & (Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0 | Flags::ACK.0));
     let (syn, fin, rst, ack) = (
         core.has(Flags::SYN),
@@ -201,7 +201,7 @@ fn are_possible(flags: Flags) -> bool {
     }
 }
 
-fn window_scale(mut options: &[u8]) -> Option<u8> {
+pub(crate) fn window_scale(mut options: &[u8]) -> Option<u8> {
     loop {
         match options {
             [] | [0, ..] => return None,

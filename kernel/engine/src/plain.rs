@@ -1,7 +1,6 @@
 //! Plain packets: what nearly every packet is, read and rewritten with few instructions.
 //!
-//! A plain packet is to our card, IPv4 without options and in one piece, and UDP or a TCP segment that bears ACK and neither SYN,
-//! FIN nor RST. [`read`] gives the descriptor that [`crate::parse`] would give, which a test compares; of whatever is not
+//! A plain packet is to our card, IPv4 without options and in one piece, and UDP or TCP. [`read`] gives the descriptor that [`crate::parse`] would give, which a test compares; of whatever is not
 //! plain, or fails one of the parser's checks, it says nothing, and the parser has to look. All offsets are constants, so that
 //! one look at the frame's length is enough.
 
@@ -12,7 +11,7 @@ use crate::frame::{Checksum, Frame};
 use crate::key::{Endpoint, FlowKey, Protocol, Side};
 use crate::neighbor::Mac;
 use crate::packet::{Content, Flags, Fragment, Packet, Segment};
-use crate::parse::{ETHERNET, check_offload};
+use crate::parse::{ETHERNET, are_possible, check_offload, window_scale};
 
 /// Where the IP header starts, and where it keeps what.
 const NETWORK: usize = ETHERNET;
@@ -38,8 +37,6 @@ const START: [u8; 3] = [0x08, 0x00, 0x45];
 /// The bits of the fragment word of which a packet in one piece has none.
 const PIECE: u16 = 0x3fff;
 const DONT_FRAGMENT: u16 = 0x4000;
-/// The control bits that decide what a segment is.
-const CONTROL: u8 = Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0 | Flags::ACK.0;
 
 /// Reads a plain packet that came in by `side`, whose card is `own`.
 #[inline(always)]
@@ -104,9 +101,13 @@ fn tcp(frame: &Frame<'_>, ip_len: u16) -> Option<Content> {
     let header_len = usize::from(header[TRANSPORT + 12] >> 4) * 4;
     let payload_len = usize::from(ip_len).checked_sub(20 + header_len)?;
     let is_whole = header_len >= 20 && TRANSPORT + header_len <= frame.head.len();
-    if flags.0 & CONTROL != Flags::ACK.0 || !is_whole {
+    if !is_whole || !(flags.only_acknowledges() || are_possible(flags)) {
         return None;
     }
+    let window_scale = match flags.has(Flags::SYN) {
+        true => window_scale(frame.head.get(TCP_END..TRANSPORT + header_len)?),
+        false => None,
+    };
     let number = |at: usize| header[at..].first_chunk().map(|n| u32::from_be_bytes(*n));
     Some(Content::Tcp(Segment {
         seq: number(TRANSPORT + 4)?,
@@ -114,7 +115,7 @@ fn tcp(frame: &Frame<'_>, ip_len: u16) -> Option<Content> {
         window: u16::from_be_bytes([header[TRANSPORT + 14], header[TRANSPORT + 15]]),
         flags,
         payload_len: payload_len as u32,
-        window_scale: None,
+        window_scale,
     }))
 }
 

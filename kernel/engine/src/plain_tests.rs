@@ -27,9 +27,9 @@ fn frame(protocol: Protocol, payload: &[u8], checksum: u16) -> Vec<u8> {
     bytes.extend([0x9c, 0x40, 0, 53]);
     match protocol {
         Protocol::TCP => {
-            bytes.extend([0, 0, 3, 232, 0, 0, 19, 137, 0x50, 0x10, 0x20, 0]);
+            bytes.extend([0, 0, 3, 232, 0, 0, 19, 137, 0x60, 0x10, 0x20, 0]);
             bytes.extend(checksum.to_be_bytes());
-            bytes.extend([0, 0]);
+            bytes.extend([0, 0, 1, 3, 3, 7]);
         }
         _ => {
             bytes.extend((8 + payload.len() as u16).to_be_bytes());
@@ -104,11 +104,7 @@ prop_compose! {
 
 /// Whether the parser's descriptor is of a plain packet.
 fn is_plain(packet: &Packet) -> bool {
-    let is_content = match packet.content {
-        Content::Udp => true,
-        Content::Tcp(segment) => segment.flags.0 & CONTROL == Flags::ACK.0,
-        _ => false,
-    };
+    let is_content = matches!(packet.content, Content::Udp | Content::Tcp(_));
     is_content && !packet.fragment.is_piece()
 }
 

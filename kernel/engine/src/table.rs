@@ -126,13 +126,15 @@ impl Table {
 
     /// Enters a flow under both its keys.
     pub fn insert(&mut self, flow: Flow) -> Result<FlowId, Refused> {
-        let keys = [*flow.key(Direction::Original), *flow.key(Direction::Reply)];
-        if keys[0] == keys[1] || keys.iter().any(|key| !self.is_vacant(key)) {
+        let keys = [flow.key(Direction::Original), flow.key(Direction::Reply)];
+        let hashes = keys.map(|key| self.hasher.flow(key));
+        let is_taken = |(key, hash): (&FlowKey, u64)| self.find_hashed(key, hash).is_some();
+        if keys[0] == keys[1] || keys.into_iter().zip(hashes).any(is_taken) {
             return Err(Refused::Clash);
         }
         let id = self.place(flow).ok_or(Refused::Full)?;
         for direction in [Direction::Original, Direction::Reply] {
-            let hash = self.hasher.flow(&keys[direction.index()]);
+            let hash = hashes[direction.index()];
             let entered = self.index.insert(hash, pack(id, direction));
             debug_assert!(entered, "the index has room for every flow");
         }

@@ -160,6 +160,15 @@ impl Wheel {
         Some(self.heads[index(self.cursor.wrapping_add(ahead << SLOT_SHIFT))])
     }
 
+    /// The [`oldest`](Self::oldest) item, and when its slot has passed.
+    #[must_use]
+    pub fn oldest_and_due(&self) -> Option<(u32, Stamp)> {
+        let ahead = self.first_occupied()?;
+        let begin = self.cursor.wrapping_add(ahead << SLOT_SHIFT);
+        let end = self.cursor.wrapping_add((ahead + 1) << SLOT_SHIFT);
+        Some((self.heads[index(begin)], Stamp::from_raw(end)))
+    }
+
     /// When [`pop_due`](Self::pop_due) next has an item.
     #[must_use]
     pub fn due(&self) -> Option<Stamp> {

@@ -1,4 +1,4 @@
-//! What a plain packet of a known flow changes: numbers and time.
+//! What nearly every packet of a known flow changes: numbers and time.
 
 use crate::Instant;
 use crate::conntrack::Conntrack;
@@ -17,8 +17,6 @@ impl Conntrack {
     }
 
     /// Takes a packet of a known flow if it changes no state; `None`: nothing has happened, [`observe`](Self::observe) decides.
-    ///
-    /// A segment is one with ACK, and without SYN, FIN and RST.
     #[inline(always)]
     pub fn follow(
         &mut self,
@@ -30,7 +28,8 @@ impl Conntrack {
         let flow = self.table.get_mut(id);
         let refreshes = match (&packet.content, flow.state) {
             (Content::Tcp(segment), State::Tcp(state)) => {
-                let is_plain = state.phase() == Phase::Established
+                let is_plain = segment.flags.only_acknowledges()
+                    && state.phase() == Phase::Established
                     && flow.windows.admit(flow.scales, from, segment);
                 if !is_plain {
                     return None;

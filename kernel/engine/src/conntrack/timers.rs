@@ -145,9 +145,12 @@ impl Timers {
 
     /// The oldest flow of one life; flows refreshed since they were put there are put back.
     fn oldest(&mut self, life: Life, table: &mut Table) -> Option<FlowId> {
+        if self.counts[life as usize] == 0 {
+            return None;
+        }
         for _ in 0..TRIES {
-            let id = FlowId(self.wheels[life as usize].oldest()?);
-            let due = self.wheels[life as usize].due()?;
+            let (oldest, due) = self.wheels[life as usize].oldest_and_due()?;
+            let id = FlowId(oldest);
             if !due.is_before(self.deadline(id, life, table)) {
                 return Some(id);
             }

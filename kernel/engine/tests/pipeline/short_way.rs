@@ -2,7 +2,12 @@
 
 use proptest::prelude::*;
 
+use sekisho_engine::DropReason::TtlExceeded;
+
+use crate::support::ip::udp;
 use crate::support::random::{Distortion, KINDS, Step, Story, distorted, distortion, steps};
+use crate::support::setup::masquerading;
+use crate::support::world::dmz;
 
 /// Compares all that can be seen of two engines.
 fn compare(short: &Story, long: &Story) {
@@ -39,6 +44,19 @@ fn tell_twice(kind: &'static str, steps: &[(Vec<Step>, Option<Distortion>)]) {
             compare(&stories[0], &stories[1]);
         }
     }
+}
+
+#[test]
+fn a_known_flows_packets_still_need_a_hop_to_live() {
+    let mut world = masquerading();
+    let packet = udp("10.99.0.2:40000", "192.0.2.9:53", b"?");
+    world.pass(dmz(), &packet);
+    for ttl in [0, 1] {
+        let last = packet.clone().ttl(ttl);
+        assert_eq!(world.told(dmz(), &last).0, TtlExceeded, "TTL {ttl}");
+    }
+    let sent = world.pass(dmz(), &packet.ttl(2));
+    assert_eq!(sent.packet.header.time_to_live, 1);
 }
 
 proptest! {
