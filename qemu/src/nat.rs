@@ -81,14 +81,11 @@ impl NatKind {
     /// The lines of `[nat]` that say this.
     fn lines(&self) -> String {
         let Self { preset, behavior } = self;
-        let preset = match preset {
-            Preset::Rfc => "rfc",
-            Preset::Linux => "linux",
-        };
         format!(
-            "preset = \"{preset}\"\nmapping = \"{}\"\nfiltering = \"{}\"\nport_preservation = {}\nport_parity = {}\nhairpin = {}\n",
-            word_of(&MAPPINGS, behavior.mapping),
-            word_of(&FILTERINGS, behavior.filtering),
+            "preset = \"{}\"\nmapping = \"{}\"\nfiltering = \"{}\"\nport_preservation = {}\nport_parity = {}\nhairpin = {}\n",
+            word_of(&Preset::WORDS, *preset),
+            word_of(&Mapping::WORDS, behavior.mapping),
+            word_of(&Filtering::WORDS, behavior.filtering),
             behavior.port_preservation,
             behavior.port_parity,
             behavior.hairpin,
@@ -105,24 +102,6 @@ const NAMES: [(&str, NatKind); 5] = [
     ("linux", NatKind::LINUX),
 ];
 
-const MAPPINGS: [(&str, Mapping); 3] = [
-    ("endpoint-independent", Mapping::EndpointIndependent),
-    ("address-dependent", Mapping::AddressDependent),
-    (
-        "address-and-port-dependent",
-        Mapping::AddressAndPortDependent,
-    ),
-];
-
-const FILTERINGS: [(&str, Filtering); 3] = [
-    ("endpoint-independent", Filtering::EndpointIndependent),
-    ("address-dependent", Filtering::AddressDependent),
-    (
-        "address-and-port-dependent",
-        Filtering::AddressAndPortDependent,
-    ),
-];
-
 fn word_of<T: PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
     let found = words.iter().find(|(_, known)| *known == value);
     found.map_or("", |(word, _)| word)
@@ -137,7 +116,7 @@ impl std::error::Error for UnknownKind {}
 impl fmt::Display for UnknownKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = NAMES.iter().map(|(name, _)| *name).collect();
-        let words: Vec<_> = MAPPINGS.iter().map(|(word, _)| *word).collect();
+        let words: Vec<_> = Mapping::WORDS.iter().map(|(word, _)| *word).collect();
         write!(
             f,
             "there is no NAT `{}`; it is one of {}, or MAPPING/FILTERING, each of them one of {}",
@@ -158,8 +137,8 @@ impl FromStr for NatKind {
             return Ok(*kind);
         }
         let (mapping, filtering) = text.split_once('/').ok_or_else(unknown)?;
-        let mapping = MAPPINGS.iter().find(|(word, _)| *word == mapping);
-        let filtering = FILTERINGS.iter().find(|(word, _)| *word == filtering);
+        let mapping = Mapping::WORDS.iter().find(|(word, _)| *word == mapping);
+        let filtering = Filtering::WORDS.iter().find(|(word, _)| *word == filtering);
         match (mapping, filtering) {
             (Some((_, mapping)), Some((_, filtering))) => Ok(Self::of(*mapping, *filtering)),
             (None, _) | (_, None) => Err(unknown()),
@@ -305,8 +284,8 @@ mod tests {
 
     #[test]
     fn every_kind_is_a_configuration_that_behaves_like_it() {
-        let pairs = MAPPINGS.into_iter().flat_map(|(mapping, _)| {
-            FILTERINGS.map(|(filtering, _)| format!("{mapping}/{filtering}"))
+        let pairs = Mapping::WORDS.into_iter().flat_map(|(mapping, _)| {
+            Filtering::WORDS.map(|(filtering, _)| format!("{mapping}/{filtering}"))
         });
         let names = NAMES.map(|(name, _)| name.to_owned());
         for name in pairs.chain(names) {

@@ -320,6 +320,9 @@ pub enum Preset {
 }
 
 impl Preset {
+    /// Each with its word in the configuration.
+    pub const WORDS: [(&str, Self); 2] = [("rfc", Self::Rfc), ("linux", Self::Linux)];
+
     /// How this preset's NAT behaves.
     #[must_use]
     pub const fn behavior(self) -> Behavior {
@@ -413,6 +416,15 @@ pub enum Mapping {
     AddressAndPortDependent,
 }
 
+impl Mapping {
+    /// Each with its word in the configuration.
+    pub const WORDS: [(&str, Self); 3] = [
+        ("endpoint-independent", Self::EndpointIndependent),
+        ("address-dependent", Self::AddressDependent),
+        ("address-and-port-dependent", Self::AddressAndPortDependent),
+    ];
+}
+
 /// Who outside may send to a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filtering {
@@ -422,6 +434,15 @@ pub enum Filtering {
     AddressDependent,
     /// Addresses and ports that the inside endpoint has sent to.
     AddressAndPortDependent,
+}
+
+impl Filtering {
+    /// Each with its word in the configuration.
+    pub const WORDS: [(&str, Self); 3] = [
+        ("endpoint-independent", Self::EndpointIndependent),
+        ("address-dependent", Self::AddressDependent),
+        ("address-and-port-dependent", Self::AddressAndPortDependent),
+    ];
 }
 
 /// Application-level gateways: protocols that tell each other addresses inside their payload.

@@ -16,29 +16,6 @@ use crate::suggest::nearest;
 use crate::syntax::Value;
 use crate::value::address::parse_host;
 
-/// The words of `preset`.
-const PRESETS: [(&str, Preset); 2] = [("rfc", Preset::Rfc), ("linux", Preset::Linux)];
-
-/// The words of `mapping`.
-const MAPPINGS: [(&str, Mapping); 3] = [
-    ("endpoint-independent", Mapping::EndpointIndependent),
-    ("address-dependent", Mapping::AddressDependent),
-    (
-        "address-and-port-dependent",
-        Mapping::AddressAndPortDependent,
-    ),
-];
-
-/// The words of `filtering`.
-const FILTERINGS: [(&str, Filtering); 3] = [
-    ("endpoint-independent", Filtering::EndpointIndependent),
-    ("address-dependent", Filtering::AddressDependent),
-    (
-        "address-and-port-dependent",
-        Filtering::AddressAndPortDependent,
-    ),
-];
-
 /// Reads `[nat]`; without it, nothing is translated but forwards.
 pub(crate) fn read(
     root: &Fields,
@@ -60,7 +37,11 @@ pub(crate) fn read(
     let Some(fields) = Fields::open_value(value, title, &schema::NAT, findings) else {
         return nat;
     };
-    let preset = fields.parsed("preset", |word| one_of("preset", word, &PRESETS), findings);
+    let preset = fields.parsed(
+        "preset",
+        |word| one_of("preset", word, &Preset::WORDS),
+        findings,
+    );
     nat.preset = preset.map_or(nat.preset, |preset| preset.value);
     nat.behavior = read_behavior(&fields, nat.preset.behavior(), findings);
     let mut held = Held::default();
@@ -74,12 +55,12 @@ pub(crate) fn read(
 fn read_behavior(fields: &Fields, default: Behavior, findings: &mut Findings) -> Behavior {
     let mapping = fields.parsed(
         "mapping",
-        |word| one_of("mapping", word, &MAPPINGS),
+        |word| one_of("mapping", word, &Mapping::WORDS),
         findings,
     );
     let filtering = fields.parsed(
         "filtering",
-        |word| one_of("filtering", word, &FILTERINGS),
+        |word| one_of("filtering", word, &Filtering::WORDS),
         findings,
     );
     let mut switch = |key: &str, default| fields.boolean(key, default, findings);
