@@ -127,9 +127,9 @@ impl Talk {
         let made = |quoted: &[u8]| {
             let mut quote = quoted.to_vec();
             match lie {
-                // Sequence number, port, and protocol.
+                // Sequence number, port (a far one, that no other conversation has), and protocol.
                 0 if quote.len() > 27 => quote[25] ^= 0x40,
-                1 if quote.len() > 22 => quote[21] ^= 1,
+                1 if quote.len() > 22 => quote[21] ^= 0x10,
                 2 => {
                     quote[9] ^= 1;
                     packet::seal(&mut quote);
