@@ -12,8 +12,9 @@ use sekisho_bench::engine::Scenario;
 use sekisho_bench::policy::{FEW, MANY};
 use serde_json::Value;
 
-use crate::report::markdown::table;
-use crate::report::table::number;
+use crate::measure::Sample;
+use crate::metric::{Against, Metric};
+use crate::results::{Column, Comparison, Section};
 
 /// Packets of the two runs that are counted.
 const PACKETS: [u64; 2] = [1_000, 6_000];
@@ -21,79 +22,55 @@ const PACKETS: [u64; 2] = [1_000, 6_000];
 /// The profile that the kernel is built with.
 const PROFILE: &str = "kernel";
 
-/// Measures all scenarios, prints a table and writes it into `folder`.
+/// Measures all scenarios.
 ///
 /// # Errors
 /// A program that is missing or fails.
-pub fn run(folder: &Path) -> Result<(), String> {
-    cargo(&[
-        "bench",
-        "-p",
-        "sekisho-bench",
-        "--bench",
-        "engine",
-        "--profile",
-        PROFILE,
-    ])?;
-    cargo(&[
-        "build",
-        "-p",
-        "sekisho-bench",
-        "--bin",
-        "engine-steps",
-        "--profile",
-        PROFILE,
-    ])?;
-    let head = [
-        "the engine alone",
-        "rules",
-        "ns a packet",
-        "goal",
-        "instructions a packet",
-    ];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
-    for scenario in Scenario::ALL {
-        for rules in [FEW, MANY] {
+pub fn section() -> Result<Section, String> {
+    for (what, more) in [
+        ("bench", ["--bench", "engine"]),
+        ("build", ["--bin", "engine-steps"]),
+    ] {
+        let fixed = [what, "--quiet", "-p", "sekisho-bench", "--profile", PROFILE];
+        cargo(&[&fixed[..], &more[..]].concat())?;
+    }
+    let mut columns = Vec::new();
+    for rules in [FEW, MANY] {
+        let mut column = Column::new(format!("Sekisho, {rules} rules"));
+        let mut sample = Sample::new();
+        for scenario in Scenario::ALL {
             // Rules are never asked about flows that are there.
             if scenario == Scenario::Million && rules == MANY {
                 continue;
             }
             let nanoseconds = nanoseconds(scenario, rules)?;
-            rows.push(vec![
-                scenario.title().to_owned(),
-                rules.to_string(),
-                number(nanoseconds),
-                goal(scenario).map_or(String::new(), |goal| {
-                    let met = if nanoseconds <= goal { "met" } else { "missed" };
-                    format!("≤ {} {met}", number(goal))
-                }),
-                match scenario {
-                    // A million flows under callgrind take minutes, and cost what one does.
-                    Scenario::Million => "–".into(),
-                    _ => format!("{:.0}", instructions(scenario, rules)?),
-                },
-            ]);
+            sample.insert(Metric::EngineTime(scenario), nanoseconds);
+            // A million flows under callgrind take minutes, and cost what one does.
+            if scenario != Scenario::Million {
+                let instructions = instructions(scenario, rules)?;
+                sample.insert(Metric::EngineInstructions(scenario), instructions);
+            }
         }
+        column.enter(0, &sample);
+        columns.push(column);
     }
-    let text = table(&rows);
-    println!("\n{text}");
-    let path = folder.join("engine.md");
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&path, text))
-        .map_err(|error| format!("cannot write {}: {error}", path.display()))
-}
-
-/// Nanoseconds that an established flow's packet may take.
-fn goal(scenario: Scenario) -> Option<f64> {
-    match scenario {
-        Scenario::Udp | Scenario::Tcp => Some(50.0),
-        Scenario::Million => Some(200.0),
-        Scenario::New | Scenario::Denied => None,
-    }
+    Ok(Section {
+        title: "The engine alone, for one packet".into(),
+        key: "engine",
+        columns,
+        ratios: vec![Comparison {
+            over: 1,
+            under: 0,
+            against: Against::FewRules,
+        }],
+    })
 }
 
 fn cargo(arguments: &[&str]) -> Result<(), String> {
-    let status = Command::new("cargo").args(arguments).status();
+    let status = Command::new("cargo")
+        .args(arguments)
+        .stdout(Stdio::null())
+        .status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => Err(format!("cargo {} failed", arguments.join(" "))),

@@ -20,7 +20,7 @@ use sekisho_tests::way::{Way, arp_reply};
 use crate::policy::configuration;
 
 /// A kind of packet, and what is there when it comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scenario {
     /// A datagram of one flow, over and over.
     Udp,

@@ -6,10 +6,10 @@
 //! * [`load`]: what the hosts send.
 //! * [`metric`], [`measure`]: what is measured, and how.
 //! * [`boot`], [`memory`]: what is measured before a machine runs.
-//! * [`plan`]: the sections of a run, and the rounds.
+//! * [`plan`]: the sections of a run, and the rounds; [`progress`]: how far it is.
 //! * [`alone`]: the engine without a machine.
 //! * [`soak`]: full load for minutes, with an account of every frame.
-//! * [`statistics`], [`report`]: what comes of the numbers.
+//! * [`results`], [`statistics`], [`report`]: what comes of the numbers.
 #![forbid(unsafe_code)]
 
 mod alone;
@@ -23,7 +23,9 @@ mod memory;
 mod metric;
 mod options;
 mod plan;
+mod progress;
 mod report;
+mod results;
 mod soak;
 mod statistics;
 
@@ -31,6 +33,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use options::Options;
 
@@ -52,15 +56,37 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<ExitCode, String> {
-    if options.engine {
-        return alone::run(&options.output).map(|()| ExitCode::SUCCESS);
+    if options.readme {
+        return report::publish(&options.output).map(|()| ExitCode::SUCCESS);
     }
-    require(options)?;
+    if options.needs_machines() {
+        require(options)?;
+    }
+    say_when_interrupted(&options.output)?;
     if let Some(minutes) = options.soak {
         return soak::run(options, minutes);
     }
     let results = plan::run(options)?;
-    report::write(&results, &options.output).map(|()| ExitCode::SUCCESS)
+    report::write(&results, &options.output)?;
+    Ok(match results.is_whole() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// On Ctrl-C: what was measured is written down already. QEMU ends with this process, and the next run removes the namespaces.
+fn say_when_interrupted(folder: &Path) -> Result<(), String> {
+    const INTERRUPTED: i32 = 130;
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| error.to_string())?;
+    let folder = folder.to_owned();
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            let folder = folder.display();
+            eprintln!("bench: interrupted; what was measured is in {folder}");
+            std::process::exit(INTERRUPTED);
+        }
+    });
+    Ok(())
 }
 
 /// What must be there before anything starts.

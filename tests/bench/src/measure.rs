@@ -26,9 +26,12 @@ pub type Sample = BTreeMap<Metric, f64>;
 /// Payload of the smallest Ethernet frame.
 const SMALL: usize = 18;
 /// How long a load runs before it is measured.
-const WARM_UP: Duration = Duration::from_millis(400);
+pub const WARM_UP: Duration = Duration::from_millis(400);
 /// How long nothing is sent before the first packet after idle.
-const SILENCE: Duration = Duration::from_secs(1);
+pub const SILENCE: Duration = Duration::from_secs(1);
+
+/// Steps of the overload, about: from 20,000 a second by a quarter each until no more arrives.
+pub const OVERLOAD_STEPS: f64 = 13.0;
 
 /// Which way a load goes.
 #[derive(Clone, Copy)]
@@ -59,9 +62,12 @@ impl Window {
 
 /// Measures a group on a running router; each window is `seconds` long.
 ///
+/// # Errors
+/// What went wrong: nothing arrived, connections failed.
+///
 /// # Panics
-/// When nothing arrives, or the router is gone.
-pub fn group(group: Group, lab: &Lab, seconds: f64) -> Sample {
+/// When the router is gone.
+pub fn group(group: Group, lab: &Lab, seconds: f64) -> Result<Sample, String> {
     match group {
         Group::Tcp => tcp(lab, seconds),
         Group::Udp => udp(lab, seconds),
@@ -69,16 +75,16 @@ pub fn group(group: Group, lab: &Lab, seconds: f64) -> Sample {
         Group::Rtt => round_trips(lab, seconds),
         Group::Idle => idle(lab, seconds),
         Group::Rules => {
-            let mut sample = udp(lab, seconds);
-            sample.extend(connections(lab, seconds));
-            sample
+            let mut sample = udp(lab, seconds)?;
+            sample.extend(connections(lab, seconds)?);
+            Ok(sample)
         }
-        Group::Overload => overload(lab, seconds),
-        Group::Boot | Group::Memory => Sample::new(),
+        Group::Overload => overload(lab, seconds / 2.0),
+        Group::Boot | Group::Memory | Group::Engine => Ok(Sample::new()),
     }
 }
 
-fn tcp(lab: &Lab, seconds: f64) -> Sample {
+fn tcp(lab: &Lab, seconds: f64) -> Result<Sample, String> {
     let mut sample = Sample::new();
     for (metric, way, streams) in [
         (Metric::TcpOut, Way::Out, 1),
@@ -88,48 +94,53 @@ fn tcp(lab: &Lab, seconds: f64) -> Sample {
     ] {
         let (from, to, address) = ends(lab, way);
         let load = Bulk::start(from, to, address, streams);
-        let window = window(lab, load.received(), seconds);
+        let window = window(lab, load.received(), seconds)
+            .map_err(|error| format!("{}: {error}", metric.title()))?;
         sample.insert(metric, window.rate() * 8.0 / 1e9);
         if metric == Metric::TcpOut {
             sample.insert(Metric::TcpCpu, window.cpu_per(1e9));
         }
     }
-    sample
+    Ok(sample)
 }
 
-fn udp(lab: &Lab, seconds: f64) -> Sample {
-    let out = datagrams(lab, Way::Out, Rate::Most, seconds);
-    let back = datagrams(lab, Way::In, Rate::Most, seconds);
-    Sample::from([
+fn udp(lab: &Lab, seconds: f64) -> Result<Sample, String> {
+    let out = datagrams(lab, Way::Out, seconds)?;
+    let back = datagrams(lab, Way::In, seconds)?;
+    Ok(Sample::from([
         (Metric::UdpOut, out.rate() / 1e3),
         (Metric::UdpCpu, out.cpu_per(1.0) * 1e6),
         (Metric::UdpIn, back.rate() / 1e3),
-    ])
+    ]))
 }
 
-fn datagrams(lab: &Lab, way: Way, rate: Rate, seconds: f64) -> Window {
+fn datagrams(lab: &Lab, way: Way, seconds: f64) -> Result<Window, String> {
     let (from, to, address) = ends(lab, way);
-    let load = Datagrams::start(from, to, address, SMALL, rate);
-    window(lab, load.received(), seconds)
+    let load = Datagrams::start(from, to, address, SMALL, Rate::Most);
+    let title = match way {
+        Way::Out => Metric::UdpOut.title(),
+        Way::In => Metric::UdpIn.title(),
+    };
+    window(lab, load.received(), seconds).map_err(|error| format!("{title}: {error}"))
 }
 
-fn connections(lab: &Lab, seconds: f64) -> Sample {
+fn connections(lab: &Lab, seconds: f64) -> Result<Sample, String> {
     let (from, to, address) = ends(lab, Way::In);
     let load = Connections::start(from, to, address);
-    let window = window(lab, load.done(), seconds);
+    let window = window(lab, load.done(), seconds)
+        .map_err(|error| format!("{}: {error}", Metric::Connections.title()))?;
     let failed = load.failed().get();
-    assert!(
-        failed as f64 <= window.amount * 0.01,
-        "{failed} connections failed while {} did not",
-        window.amount
-    );
-    Sample::from([
+    if failed as f64 > window.amount * 0.01 {
+        let done = window.amount;
+        return Err(format!("{failed} connections failed while {done} did not"));
+    }
+    Ok(Sample::from([
         (Metric::Connections, window.rate()),
         (Metric::ConnectionCpu, window.cpu_per(1.0) * 1e6),
-    ])
+    ]))
 }
 
-fn round_trips(lab: &Lab, seconds: f64) -> Sample {
+fn round_trips(lab: &Lab, seconds: f64) -> Result<Sample, String> {
     let (from, to, address) = ends(lab, Way::In);
     let echo = Echo::start(from, to, address);
     warm(&echo);
@@ -138,11 +149,13 @@ fn round_trips(lab: &Lab, seconds: f64) -> Sample {
     while started.elapsed().as_secs_f64() < seconds {
         times.extend(echo.ask().map(|time| time.as_secs_f64() * 1e6));
     }
-    assert!(!times.is_empty(), "no datagram came back");
-    Sample::from([
+    if times.is_empty() {
+        return Err("round trips: no datagram came back".into());
+    }
+    Ok(Sample::from([
         (Metric::RttMedian, quantile(&times, 0.5)),
         (Metric::RttHigh, quantile(&times, 0.99)),
-    ])
+    ]))
 }
 
 /// Neighbours known, flow there, code translated.
@@ -153,7 +166,7 @@ fn warm(echo: &Echo) {
     }
 }
 
-fn idle(lab: &Lab, seconds: f64) -> Sample {
+fn idle(lab: &Lab, seconds: f64) -> Result<Sample, String> {
     const TIMES: usize = 3;
     let (from, to, address) = ends(lab, Way::In);
     let echo = Echo::start(from, to, address);
@@ -163,20 +176,22 @@ fn idle(lab: &Lab, seconds: f64) -> Sample {
         sleep(SILENCE);
         firsts.extend(echo.ask().map(|time| time.as_secs_f64() * 1e6));
     }
-    assert!(!firsts.is_empty(), "no datagram came back after a silence");
+    if firsts.is_empty() {
+        return Err("idle: no datagram came back after a silence".into());
+    }
     drop(echo);
     sleep(SILENCE);
     let (before, started) = (lab.cpu_seconds(), Instant::now());
     sleep(Duration::from_secs_f64(seconds));
     let share = (lab.cpu_seconds() - before) / started.elapsed().as_secs_f64();
-    Sample::from([
+    Ok(Sample::from([
         (Metric::Idle, share * 100.0),
         (Metric::FirstAfterIdle, quantile(&firsts, 0.5)),
-    ])
+    ]))
 }
 
 /// Raises the load until no more arrives, then offers three times the load that gave the best.
-fn overload(lab: &Lab, seconds: f64) -> Sample {
+fn overload(lab: &Lab, seconds: f64) -> Result<Sample, String> {
     const FIRST: f64 = 20_000.0;
     const STEP: f64 = 1.25;
     /// So many steps without a new best, and the best is found.
@@ -193,12 +208,15 @@ fn overload(lab: &Lab, seconds: f64) -> Sample {
         load *= STEP;
     }
     let (offered, arrived) = offer(lab, best_load * 3.0, seconds);
-    Sample::from([
+    if best == 0.0 {
+        return Err("overload: nothing arrived at any load".into());
+    }
+    Ok(Sample::from([
         (Metric::Peak, best / 1e3),
         (Metric::Offered, offered / 1e3),
         (Metric::Overload, arrived / 1e3),
         (Metric::Kept, arrived / best * 100.0),
-    ])
+    ]))
 }
 
 /// Datagrams a second that the sender got rid of, and that arrived, when `rate` are asked for.
@@ -225,7 +243,7 @@ fn ends(lab: &Lab, way: Way) -> (&Namespace, &Namespace, Ipv4Addr) {
 }
 
 /// Lets the load warm up, then counts for a while.
-fn window(lab: &Lab, counter: &Counter, seconds: f64) -> Window {
+fn window(lab: &Lab, counter: &Counter, seconds: f64) -> Result<Window, String> {
     sleep(WARM_UP);
     let (amount, cpu, started) = (counter.get(), lab.cpu_seconds(), Instant::now());
     sleep(Duration::from_secs_f64(seconds));
@@ -234,6 +252,8 @@ fn window(lab: &Lab, counter: &Counter, seconds: f64) -> Window {
         cpu: lab.cpu_seconds() - cpu,
         seconds: started.elapsed().as_secs_f64(),
     };
-    assert!(window.amount > 0.0, "nothing arrived");
-    window
+    match window.amount > 0.0 {
+        true => Ok(window),
+        false => Err(format!("nothing arrived within {seconds} s")),
+    }
 }

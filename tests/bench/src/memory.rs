@@ -1,20 +1,43 @@
-//! The least memory with which a router forwards.
+//! The least memory with which a router forwards, and how many flows the firewall keeps in what it has.
 
 use std::time::Duration;
 
+use sekisho_engine::conntrack::Sizing;
+
 use crate::boot::first_frame;
 use crate::contender::Contender;
-use crate::lab::TAPS;
+use crate::lab::{Lab, TAPS};
+use crate::measure::Sample;
+use crate::metric::Metric;
 use crate::options::Options;
 
 /// Sizes that are tried, in MiB, from large to small.
 const SIZES: [u32; 14] = [128, 112, 96, 80, 64, 48, 32, 24, 20, 16, 14, 12, 10, 8];
 
-/// Takes memory away until no frame comes through any more; the last size that worked.
+/// Measures one router.
 ///
 /// # Errors
-/// If none works.
-pub fn least(contender: Contender, options: &Options) -> Result<f64, String> {
+/// If it does not forward.
+pub fn measure(contender: Contender, options: &Options) -> Result<Sample, String> {
+    let mut sample = Sample::from([(Metric::Memory, least(contender, options)?)]);
+    if contender == Contender::Ours {
+        for (metric, mib) in [(Metric::FlowsSmall, 16), (Metric::FlowsLarge, 256)] {
+            let machine = Options {
+                memory: mib,
+                ..options.clone()
+            };
+            let lab = Lab::start(contender.plain(), &machine)?;
+            sample.insert(metric, lab.flows()?);
+        }
+        let million = Sizing::for_flows(1_000_000);
+        let bytes = million.bytes(TAPS.len()) as f64;
+        sample.insert(Metric::FlowBytes, bytes / million.flows() as f64);
+    }
+    Ok(sample)
+}
+
+/// Takes memory away until no frame comes through any more; the last size that worked.
+fn least(contender: Contender, options: &Options) -> Result<f64, String> {
     let limit = match contender {
         Contender::Linux => Duration::from_secs(20),
         Contender::Wire | Contender::Ours | Contender::Before => Duration::from_secs(3),

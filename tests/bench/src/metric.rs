@@ -3,6 +3,8 @@
 //! * [`Metric`]: one number.
 //! * [`Goal`]: what it is held against.
 
+use sekisho_bench::engine::Scenario;
+
 use crate::options::Board;
 
 /// One number that a round gives.
@@ -48,6 +50,16 @@ pub enum Metric {
     Boot(BootBoard),
     /// The least memory with which it forwards.
     Memory,
+    /// Flows for which it has room in 16 MiB.
+    FlowsSmall,
+    /// Flows for which it has room in 256 MiB.
+    FlowsLarge,
+    /// What a flow takes, its share of all tables included.
+    FlowBytes,
+    /// Time that the engine alone takes for a packet.
+    EngineTime(Scenario),
+    /// Instructions that it takes.
+    EngineInstructions(Scenario),
 }
 
 /// A machine to boot.
@@ -106,12 +118,16 @@ impl Metric {
             Self::Peak => "best goodput",
             Self::Offered => "offered in overload",
             Self::Overload => "goodput in overload",
-            Self::Kept => "share of the best",
+            Self::Kept => "goodput in overload, share of the best",
             Self::Boot(BootBoard::Q35) => "start to first frame, q35",
             Self::Boot(BootBoard::Pc) => "start to first frame, pc",
             Self::Boot(BootBoard::Qboot) => "start to first frame, pc with qboot",
             Self::Boot(BootBoard::Microvm) => "start to first frame, microvm",
             Self::Memory => "least memory that forwards",
+            Self::FlowsSmall => "room for flows in 16 MiB",
+            Self::FlowsLarge => "room for flows in 256 MiB",
+            Self::FlowBytes => "memory for a flow of a million",
+            Self::EngineTime(scenario) | Self::EngineInstructions(scenario) => scenario.title(),
         }
     }
 
@@ -130,12 +146,16 @@ impl Metric {
             Self::Idle | Self::Kept => "%",
             Self::Boot(_) => "ms",
             Self::Memory => "MiB",
+            Self::FlowsSmall | Self::FlowsLarge => "flows",
+            Self::FlowBytes => "bytes",
+            Self::EngineTime(_) => "ns",
+            Self::EngineInstructions(_) => "instructions",
         }
     }
 
     /// The key in JSON.
-    pub fn key(self) -> &'static str {
-        match self {
+    pub fn key(self) -> String {
+        let key = match self {
             Self::TcpOut => "tcp_out",
             Self::TcpIn => "tcp_in",
             Self::TcpOutFour => "tcp_out_4",
@@ -159,7 +179,15 @@ impl Metric {
             Self::Boot(BootBoard::Qboot) => "boot_qboot",
             Self::Boot(BootBoard::Microvm) => "boot_microvm",
             Self::Memory => "memory",
-        }
+            Self::FlowsSmall => "flows_16_mib",
+            Self::FlowsLarge => "flows_256_mib",
+            Self::FlowBytes => "flow_bytes",
+            Self::EngineTime(scenario) => return format!("engine_ns_{}", scenario.name()),
+            Self::EngineInstructions(scenario) => {
+                return format!("engine_instructions_{}", scenario.name());
+            }
+        };
+        key.to_owned()
     }
 
     /// Which direction is good.
@@ -175,6 +203,8 @@ impl Metric {
             | Self::Peak
             | Self::Offered
             | Self::Overload
+            | Self::FlowsSmall
+            | Self::FlowsLarge
             | Self::Kept => Better::Higher,
             Self::TcpCpu
             | Self::UdpCpu
@@ -184,7 +214,10 @@ impl Metric {
             | Self::Idle
             | Self::FirstAfterIdle
             | Self::Boot(_)
-            | Self::Memory => Better::Lower,
+            | Self::Memory
+            | Self::FlowBytes
+            | Self::EngineTime(_)
+            | Self::EngineInstructions(_) => Better::Lower,
         }
     }
 
@@ -207,7 +240,12 @@ impl Metric {
             }
             (Against::Linux, Self::Boot(_)) => Some(0.05),
             (Against::FewRules, Self::UdpCpu | Self::ConnectionCpu) => Some(1.05),
-            (Against::FewRules, Self::UdpOut | Self::Connections) => Some(0.95),
+            (Against::FewRules, Self::UdpOut | Self::UdpIn | Self::Connections) => Some(0.95),
+            (
+                Against::FewRules,
+                Self::EngineTime(Scenario::Udp | Scenario::Tcp | Scenario::New)
+                | Self::EngineInstructions(Scenario::Udp | Scenario::Tcp | Scenario::New),
+            ) => Some(1.05),
             (Against::Wire | Against::Linux | Against::FewRules | Against::Before, _) => None,
         }
     }
@@ -222,6 +260,11 @@ impl Metric {
             Self::Boot(BootBoard::Microvm) => Some(45.0),
             Self::Memory => Some(16.0),
             Self::Kept => Some(90.0),
+            Self::FlowsSmall => Some(16_384.0),
+            Self::FlowsLarge => Some(1_000_000.0),
+            Self::FlowBytes => Some(160.0),
+            Self::EngineTime(Scenario::Udp | Scenario::Tcp) => Some(50.0),
+            Self::EngineTime(Scenario::Million) => Some(200.0),
             _ => None,
         }
     }

@@ -11,7 +11,7 @@ use crate::contender::Contender;
 ///
 /// They run in turn, several rounds, between two hosts in network namespaces. Prints medians, and ratios with their
 /// spread; writes them as Markdown and JSON, and draws charts.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(name = "bench")]
 pub struct Options {
     /// Fewer and shorter rounds, and only the main table and the boot: under five minutes.
@@ -61,6 +61,9 @@ pub struct Options {
     /// Another build of the firewall (its ELF file), to be measured beside this one: was a change worth it?
     #[arg(long, value_name = "ELF")]
     pub before: Option<PathBuf>,
+    /// Measures nothing: puts the tables and charts of the last run into README.md and docs/measurements.md.
+    #[arg(long, conflicts_with_all = ["quick", "only", "engine", "soak", "rounds", "seconds"])]
+    pub readme: bool,
     /// Folder for the results.
     #[arg(long, default_value = "target/bench")]
     pub output: PathBuf,
@@ -88,8 +91,10 @@ pub enum Group {
     Overload,
     /// QEMU's start to the first forwarded frame, on each board.
     Boot,
-    /// The least memory that forwards.
+    /// The least memory that forwards, and how many flows fit.
     Memory,
+    /// The engine without cards and machine.
+    Engine,
 }
 
 /// The machine's board.
@@ -99,7 +104,7 @@ pub enum Board {
     Q35,
     /// Plain PCI and ACPI.
     Pc,
-    /// Virtio in memory, no ACPI.
+    /// Virtio in memory, no ACPI; without Linux, which finds no cards there.
     Microvm,
 }
 
@@ -133,20 +138,37 @@ pub enum Accelerator {
 impl Options {
     /// Whether a group is to be measured.
     pub fn wants(&self, group: Group) -> bool {
+        if self.engine {
+            return group == Group::Engine;
+        }
         if !self.only.is_empty() {
             return self.only.contains(&group);
         }
-        !self.quick || !matches!(group, Group::Rules | Group::Overload | Group::Memory)
+        !self.quick
+            || !matches!(
+                group,
+                Group::Rules | Group::Overload | Group::Memory | Group::Engine
+            )
+    }
+
+    /// Whether a machine is started, and not only the engine.
+    pub fn needs_machines(&self) -> bool {
+        !self.engine && self.only != [Group::Engine]
     }
 
     /// The routers to be measured.
     pub fn contenders(&self) -> Vec<Contender> {
         let chosen = |contender: &Contender| {
             (self.routers.is_empty() || self.routers.contains(contender))
-                && (self.card == CardModel::Virtio || *contender != Contender::Linux)
+                && (*contender != Contender::Linux || self.linux_has_drivers())
                 && (self.before.is_some() || *contender != Contender::Before)
         };
         Contender::ALL.into_iter().filter(chosen).collect()
+    }
+
+    /// Debian's cloud kernel knows no e1000, and finds virtio in memory neither by its command line nor by ACPI.
+    fn linux_has_drivers(&self) -> bool {
+        self.card == CardModel::Virtio && self.board != Board::Microvm
     }
 
     /// How often everything is measured.
@@ -238,7 +260,9 @@ mod tests {
     fn a_quick_run_leaves_out_what_takes_long_unless_it_is_asked_for() {
         assert!(!options("bench --quick").wants(Group::Memory));
         assert!(options("bench --quick").wants(Group::Boot));
-        assert!(options("bench").wants(Group::Memory));
+        assert!(options("bench").wants(Group::Memory) && options("bench").wants(Group::Engine));
+        assert!(!options("bench --engine").wants(Group::Tcp));
+        assert!(!options("bench --engine").needs_machines());
         let one = options("bench --quick --only memory");
         assert!(one.wants(Group::Memory) && !one.wants(Group::Tcp));
     }
@@ -251,6 +275,8 @@ mod tests {
             options("bench --card e1000").contenders(),
             [Contender::Wire, Contender::Ours]
         );
+        let microvm = options("bench --board microvm");
+        assert!(!microvm.contenders().contains(&Contender::Linux));
     }
 
     #[test]

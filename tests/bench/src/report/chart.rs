@@ -1,24 +1,35 @@
 //! Bars as SVG: one chart a section, one group of bars a metric.
 //!
 //! Each group has its own scale, because the units differ; the longest bar is the largest value. The same numbers
-//! give the same bytes.
+//! give the same bytes. Readers who prefer dark pages get dark ones.
 
 use std::fmt::Write;
 
-use super::table::{metrics, number};
+use super::table::number;
 use crate::metric::{Better, Metric};
-use crate::plan::{Results, Section};
-use crate::statistics::median;
+use crate::results::{Results, Section};
 
 const WIDTH: u32 = 760;
-const LABELS: u32 = 270;
+const LABELS: u32 = 330;
 /// Room for the number behind the longest bar.
-const NUMBERS: u32 = 90;
+const NUMBERS: u32 = 80;
 const BAR: u32 = 13;
-const GAP: u32 = 10;
-const HEAD: u32 = 62;
-/// A colour for each column: grey, blue, red; they differ in lightness as well.
-const COLOURS: [&str; 4] = ["#9aa0a6", "#5b8def", "#c0392b", "#7d3c98"];
+const GAP: u32 = 12;
+const TITLE: u32 = 30;
+/// A row of the legend, and how many columns it names.
+const LEGEND: u32 = 20;
+const NAMED: usize = 4;
+/// A class for each column: Linux grey, the wire blue, the firewall red; they differ in lightness as well.
+const STYLE: &str = "<style>\n\
+    .ground { fill: #ffffff } text { fill: #1f2328 } .less { fill: #59636e }\n\
+    .c0 { fill: #9aa0a6 } .c1 { fill: #5b8def } .c2 { fill: #c0392b } .c3 { fill: #7d3c98 }\n\
+    .c4 { fill: #2e7d5b } .c5 { fill: #b7791f }\n\
+    @media (prefers-color-scheme: dark) {\n\
+    .ground { fill: #0d1117 } text { fill: #e6edf3 } .less { fill: #9198a1 }\n\
+    .c0 { fill: #7d8590 } .c1 { fill: #6ea0ff } .c2 { fill: #f0705f } .c3 { fill: #c08be0 }\n\
+    .c4 { fill: #5fbf95 } .c5 { fill: #e0aa50 }\n\
+    }\n</style>\n";
+const COLOURS: usize = 6;
 
 /// File names and contents.
 pub fn charts(results: &Results) -> Vec<(String, String)> {
@@ -27,44 +38,43 @@ pub fn charts(results: &Results) -> Vec<(String, String)> {
 }
 
 fn chart(section: &Section) -> String {
-    let metrics: Vec<Metric> = metrics(section).collect();
-    let group = section.columns.len() as u32 * BAR + GAP;
-    let height = HEAD + metrics.len() as u32 * group + GAP;
+    let metrics = section.metrics();
+    // The unit has a line of its own, also beside a single bar.
+    let group = (section.columns.len() as u32).max(2) * BAR + GAP;
+    let head = TITLE + section.columns.len().div_ceil(NAMED) as u32 * LEGEND + GAP;
+    let height = head + metrics.len() as u32 * group + GAP;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
          viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#ffffff\"/>\n\
+         {STYLE}<rect class=\"ground\" width=\"{WIDTH}\" height=\"{height}\"/>\n\
          <text x=\"12\" y=\"22\" font-size=\"15\" font-weight=\"bold\">{}</text>\n",
         section.title
     );
     for (index, column) in section.columns.iter().enumerate() {
-        let x = 12 + index as u32 * 170;
-        let colour = COLOURS[index % COLOURS.len()];
+        let x = 12 + (index % NAMED) as u32 * 180;
+        let y = TITLE + (index / NAMED) as u32 * LEGEND + 4;
         line(
             &mut svg,
-            format_args!("<rect x=\"{x}\" y=\"34\" width=\"11\" height=\"11\" fill=\"{colour}\"/>"),
-        );
-        line(
-            &mut svg,
-            format_args!("<text x=\"{}\" y=\"44\">{}</text>", x + 17, column.name),
+            format_args!(
+                "<rect class=\"c{}\" x=\"{x}\" y=\"{y}\" width=\"11\" height=\"11\"/>\
+                 <text x=\"{}\" y=\"{}\">{}</text>",
+                index % COLOURS,
+                x + 17,
+                y + 10,
+                column.name
+            ),
         );
     }
     for (index, metric) in metrics.into_iter().enumerate() {
-        bars(&mut svg, section, metric, HEAD + index as u32 * group);
+        bars(&mut svg, section, metric, head + index as u32 * group);
     }
     svg.push_str("</svg>\n");
     svg
 }
 
 fn bars(svg: &mut String, section: &Section, metric: Metric, top: u32) {
-    let values: Vec<Option<f64>> = section
-        .columns
-        .iter()
-        .map(|column| {
-            let values = column.values.get(&metric).into_iter().flatten().flatten();
-            median(&values.copied().collect::<Vec<_>>())
-        })
-        .collect();
+    let columns = section.columns.iter();
+    let values: Vec<Option<f64>> = columns.map(|column| column.median(metric)).collect();
     let largest = values
         .iter()
         .flatten()
@@ -77,30 +87,28 @@ fn bars(svg: &mut String, section: &Section, metric: Metric, top: u32) {
     line(
         svg,
         format_args!(
-            "<text x=\"12\" y=\"{}\">{}, {}</text>",
+            "<text x=\"12\" y=\"{}\">{}</text>",
             top + BAR - 2,
-            metric.title(),
+            metric.title()
+        ),
+    );
+    line(
+        svg,
+        format_args!(
+            "<text class=\"less\" x=\"12\" y=\"{}\" font-size=\"10\">{}, {better}</text>",
+            top + 2 * BAR - 2,
             metric.unit()
         ),
     );
-    if section.columns.len() > 1 {
-        line(
-            svg,
-            format_args!(
-                "<text x=\"12\" y=\"{}\" fill=\"#777777\" font-size=\"10\">{better}</text>",
-                top + 2 * BAR - 2
-            ),
-        );
-    }
     for (index, value) in values.into_iter().enumerate() {
         let Some(value) = value else { continue };
         let y = top + index as u32 * BAR;
         let length = (value / largest * f64::from(WIDTH - LABELS - NUMBERS)).max(1.0);
-        let colour = COLOURS[index % COLOURS.len()];
         line(
             svg,
             format_args!(
-                "<rect x=\"{LABELS}\" y=\"{y}\" width=\"{length:.1}\" height=\"{}\" fill=\"{colour}\"/>",
+                "<rect class=\"c{}\" x=\"{LABELS}\" y=\"{y}\" width=\"{length:.1}\" height=\"{}\"/>",
+                index % COLOURS,
                 BAR - 2
             ),
         );
@@ -123,7 +131,7 @@ fn line(svg: &mut String, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Column;
+    use crate::results::Column;
 
     #[test]
     fn the_longest_bar_is_the_largest_value_and_the_others_are_in_proportion() {
@@ -139,7 +147,7 @@ mod tests {
         };
         let svg = chart(&section);
         assert!(
-            svg.contains("width=\"400.0\"") && svg.contains("width=\"200.0\""),
+            svg.contains("width=\"350.0\"") && svg.contains("width=\"175.0\""),
             "{svg}"
         );
         assert_eq!(svg, chart(&section));

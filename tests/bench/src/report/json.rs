@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::plan::Results;
+use crate::results::Results;
 
 /// The whole document.
 pub fn document(results: &Results) -> String {
@@ -16,7 +16,7 @@ pub fn document(results: &Results) -> String {
                 .iter()
                 .map(|(metric, values)| {
                     let entry = json!({ "unit": metric.unit(), "rounds": values });
-                    (metric.key().to_owned(), entry)
+                    (metric.key(), entry)
                 })
                 .collect();
             columns.insert(column.name.clone(), Value::Object(values));
@@ -30,6 +30,8 @@ pub fn document(results: &Results) -> String {
         "kernel": conditions.kernel,
         "qemu": conditions.qemu,
         "machine": conditions.machine,
+        "percent": results.percent.unwrap_or(100),
+        "notes": results.notes,
         "sections": sections,
     });
     format!("{whole:#}\n")

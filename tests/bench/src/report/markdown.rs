@@ -2,25 +2,60 @@
 
 use std::fmt::Write;
 
-use super::table::{self, Rows};
-use crate::plan::Results;
+use super::table::{self, Rows, Verdict};
+use crate::results::Results;
 
-/// The whole document.
-pub fn document(results: &Results) -> String {
-    let mut text = format!(
-        "{}\n\nMedians of the rounds; ratios are of one round, with the least and the largest in brackets.\n",
-        results.conditions
-    );
-    for section in &results.sections {
-        write!(
-            text,
-            "\n### {}\n\n{}",
-            section.title,
-            table(&table::rows(section))
-        )
-        .expect("a string takes it");
+/// The whole document; where `charts` names the folder of the charts, each table has its own below.
+pub fn document(results: &Results, charts: Option<&str>) -> String {
+    let mut text = format!("{}\n\n", results.conditions);
+    if let Some(percent) = results.percent {
+        text +=
+            &format!("**Unfinished: {percent} % had been measured when this was written.**\n\n");
     }
-    text
+    text += "Medians of the rounds. Ratios are taken within a round; the least and the largest are in brackets. \
+             – : nothing was measured.\n";
+    for section in &results.sections {
+        let rows = table::rows(section);
+        write!(text, "\n### {}\n\n{}", section.title, table(&rows)).expect("a string takes it");
+        if let Some(folder) = charts {
+            let (title, key) = (&section.title, section.key);
+            writeln!(text, "\n![{title}]({folder}/{key}.svg)").expect("a string takes it");
+        }
+    }
+    text + &goals(results) + &notes(results)
+}
+
+/// How many goals are met, and which are not.
+fn goals(results: &Results) -> String {
+    let all: Vec<_> = results.sections.iter().flat_map(table::goals).collect();
+    let missed = || {
+        all.iter()
+            .filter(|(_, verdict)| *verdict == Verdict::Missed)
+    };
+    if all.is_empty() {
+        return String::new();
+    }
+    let met = all.len() - missed().count();
+    let list: String = missed().map(|(goal, _)| format!("- {goal}\n")).collect();
+    let colon = if list.is_empty() {
+        "."
+    } else {
+        "; missed:\n\n"
+    };
+    format!("\n### Goals\n\n{met} of {} are met{colon}{list}", all.len())
+}
+
+/// What could not be measured.
+fn notes(results: &Results) -> String {
+    let list: String = results
+        .notes
+        .iter()
+        .map(|note| format!("- {note}\n"))
+        .collect();
+    match list.is_empty() {
+        true => String::new(),
+        false => format!("\n### Notes\n\n{list}"),
+    }
 }
 
 /// A table whose columns are as wide as their widest cell, so that it can be read as it is.
