@@ -14,7 +14,7 @@ use crate::nat::choice::Choice;
 use crate::nat::mappings::{Inside, has_leases};
 use crate::nat::permits::Permit;
 use crate::packet::{Content, Packet};
-use crate::policy::Generation;
+use crate::policy::{ForwardId, Generation};
 use crate::stamp::Stamp;
 use crate::table::Refused;
 use crate::time::Tick;
@@ -36,6 +36,8 @@ pub struct NewFlow {
     pub source: Source,
     /// The policy that let it in.
     pub generation: Generation,
+    /// The forward that invited it.
+    pub forward: Option<ForwardId>,
 }
 
 impl NewFlow {
@@ -94,7 +96,12 @@ impl Conntrack {
         self.make_room();
         let translation = self.translate(new, tick.random)?;
         match self.enter(new, &translation, packet, tick) {
-            Ok(id) => Ok(id),
+            Ok(id) => {
+                if let Some(forward) = new.forward {
+                    self.forwards.take_turn(forward);
+                }
+                Ok(id)
+            }
             Err(reason) => {
                 if let Some(mapping) = translation.mapping {
                     self.mappings.release_unused(mapping);

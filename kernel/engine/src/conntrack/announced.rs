@@ -192,6 +192,7 @@ impl Conntrack {
             egress: expected.egress,
             source: expected.source,
             generation,
+            forward: None,
         };
         Some((control, new))
     }

@@ -231,8 +231,9 @@ impl Conntrack {
         }
     }
 
-    /// The forward that a new flow's packet to the address of zone `owner` asks for; of several servers the next.
-    pub fn forward(&mut self, owner: ZoneId, key: &FlowKey) -> Option<Forwarded> {
+    /// The forward that a packet of no flow to the address of zone `owner` asks for; of several servers the one whose turn it is.
+    #[must_use]
+    pub fn forward(&self, owner: ZoneId, key: &FlowKey) -> Option<Forwarded> {
         self.forwards.find(owner, key)
     }
 

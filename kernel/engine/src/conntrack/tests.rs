@@ -161,6 +161,7 @@ pub(super) fn outward_as(key: FlowKey, behavior: Behavior) -> NewFlow {
             behavior,
         },
         generation: Generation::default(),
+        forward: None,
     }
 }
 
@@ -172,6 +173,7 @@ fn inward(key: FlowKey, destination: Endpoint) -> NewFlow {
         egress: dmz(),
         source: Source::Keep,
         generation: Generation::default(),
+        forward: None,
     }
 }
 
@@ -742,8 +744,8 @@ fn forwards_map_ranges_one_to_one_and_look_at_sources() {
             Some(3000),
         ),
     ];
-    let mut conntrack = conntrack(&config, 16);
-    let mut find = |from, protocol, port| {
+    let conntrack = conntrack(&config, 16);
+    let find = |from, protocol, port| {
         let key = FlowKey {
             protocol,
             ..udp_key(wan(), (from, 5), (OUR, port))

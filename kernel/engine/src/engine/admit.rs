@@ -19,7 +19,7 @@ use crate::key::{Endpoint, FlowKey, Side};
 use crate::martian;
 use crate::output::Record;
 use crate::packet::{Content, Packet};
-use crate::policy::Decision;
+use crate::policy::{Decision, ForwardId};
 use crate::route::NextHop;
 use crate::verdict::{DropReason, Verdict};
 use crate::{Tick, ZoneId};
@@ -40,6 +40,15 @@ enum Entry {
     Forward(Decision),
     /// An inside endpoint's mapping invites it (RFC 4787 section 5).
     Mapping,
+}
+
+impl Entry {
+    const fn forward(&self) -> Option<ForwardId> {
+        match self {
+            Self::Forward(decision) => decision.forward,
+            Self::Routed | Self::Mapping => None,
+        }
+    }
 }
 
 /// A new packet's way through the box.
@@ -93,6 +102,7 @@ impl Engine {
             egress: Side::zone(way.egress),
             source: way.source,
             generation: self.policy.generation(),
+            forward: way.entry.forward(),
         };
         if matches!(way.entry, Entry::Forward(_))
             && way.source == Source::Keep

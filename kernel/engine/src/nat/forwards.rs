@@ -82,7 +82,7 @@ impl Forwards {
     }
 
     /// The forward that a packet to the address of `zone` asks for, and the server whose turn it is.
-    pub fn find(&mut self, zone: ZoneId, key: &FlowKey) -> Option<Forwarded> {
+    pub fn find(&self, zone: ZoneId, key: &FlowKey) -> Option<Forwarded> {
         let (at, port) = ((zone, key.protocol), key.dst.port);
         let after = self
             .spans
@@ -107,7 +107,14 @@ impl Forwards {
         })
     }
 
-    fn choose(&mut self, candidate: &Candidate, key: &FlowKey) -> Option<Endpoint> {
+    /// A flow of that forward has begun: the next one is for the next server.
+    pub fn take_turn(&mut self, forward: ForwardId) {
+        if let Some(turn) = self.turns.get_mut(usize::from(forward.0)) {
+            *turn = turn.wrapping_add(1);
+        }
+    }
+
+    fn choose(&self, candidate: &Candidate, key: &FlowKey) -> Option<Endpoint> {
         let (first, count) = candidate.servers;
         let turn = match candidate.balance {
             // The hash is keyed: no client can choose its server, nor many of them one server.
@@ -115,10 +122,7 @@ impl Forwards {
                 let number = u32::from(candidate.forward.0);
                 self.hasher.address(key.src.address, number) as u32
             }
-            Balance::RoundRobin => {
-                let turns = self.turns.get_mut(usize::from(candidate.forward.0))?;
-                core::mem::replace(turns, turns.wrapping_add(1))
-            }
+            Balance::RoundRobin => *self.turns.get(usize::from(candidate.forward.0))?,
         };
         let chosen = first + turn.checked_rem(count)?;
         self.servers.get(chosen as usize).copied()

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sekisho_engine::DropReason;
 
-use crate::support::ip::{syn, udp};
+use crate::support::ip::{syn, tcp, udp};
 use crate::support::setup::{masquerading, three_zones};
 use crate::support::world::{World, dmz, wan};
 
@@ -42,6 +42,17 @@ fn several_servers_get_flows_in_turn_and_a_flow_stays_where_it_began() {
         world.refuse(wan(), &syn("192.0.2.9:2000", &format!("{OUTSIDE}:90"))),
         DropReason::NotOffered
     );
+}
+
+#[test]
+fn only_a_flow_takes_a_turn() {
+    let mut world = world(r#"service = "tcp/80", to = ["10.99.0.2", "10.99.0.3"]"#);
+    assert_eq!(server(&mut world, "192.0.2.9:1000", 80), "10.99.0.2:80");
+    let out_of_nowhere = tcp("192.0.2.9:1001", &format!("{OUTSIDE}:80"), b"", |header| {
+        header.ack = true;
+    });
+    world.refuse(wan(), &out_of_nowhere);
+    assert_eq!(server(&mut world, "192.0.2.9:1002", 80), "10.99.0.3:80");
 }
 
 #[test]

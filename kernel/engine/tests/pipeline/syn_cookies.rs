@@ -382,3 +382,20 @@ fn a_checksum_left_undone_is_left_so() {
     assert_eq!(joined.world.ends(), [End::Forwarded]);
     assert_eq!(numbers(&sent.packet).sequence_number, joined.seen(S1));
 }
+
+#[test]
+fn several_servers_take_turns_in_connections_that_begin_with_a_cookie() {
+    let two = text("syn_cookies = 0")
+        .replace("to = \"10.99.0.2\"", "to = [\"10.99.0.2\", \"10.99.0.3\"]");
+    let mut world = World::new(&two);
+    let turns: Vec<String> = (1000..1004)
+        .map(|port| {
+            let client = format!("192.0.2.9:{port}");
+            let cookie = cookie(&mut world, &syn(&client, OUTSIDE));
+            let numbers = (1001, cookie.wrapping_add(1));
+            let knock = world.pass(wan(), &segment(&client, OUTSIDE, "A", numbers, b""));
+            knock.packet.dst().to_string()
+        })
+        .collect();
+    assert_eq!(turns, ["10.99.0.2", "10.99.0.3", "10.99.0.2", "10.99.0.3"]);
+}
