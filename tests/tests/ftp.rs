@@ -116,12 +116,18 @@ struct Lab {
     wan: Namespace,
     dmz: Namespace,
     on_wan: Capture,
+    on_dmz: Capture,
     _site: Site,
 }
 
 impl Lab {
     /// Rules let only control connections out, and a forward leads them in.
     fn new(inside: &str, lines: &str) -> Lab {
+        Lab::with(inside, lines, |text| text)
+    }
+
+    /// The same with another configuration.
+    fn with(inside: &str, lines: &str, change: impl FnOnce(String) -> String) -> Lab {
         let (network, _) = inside.rsplit_once('.').expect("an address");
         let text = example("lab.toml")
             .replace("10.99.0.2", inside)
@@ -132,8 +138,9 @@ impl Lab {
             )
             .replace("generator = [", "generator = [\"tcp/21\", ");
         assert_eq!(text.matches("tcp/21\"").count(), 2, "{text}");
+        let text = change(text);
         let site = Site::new(&["wan", "dmz"]);
-        let on_wan = site.record("wan");
+        let [on_wan, on_dmz] = ["wan", "dmz"].map(|segment| site.record(segment));
         let wan = site.host_at("wan", "192.0.2.2/24", None);
         let gateway = format!("{network}.1");
         let dmz = site.host_at("dmz", &format!("{inside}/24"), Some(&gateway));
@@ -144,6 +151,7 @@ impl Lab {
             wan,
             dmz,
             on_wan,
+            on_dmz,
             _site: site,
         }
     }
@@ -243,6 +251,30 @@ fn clients_outside_use_a_server_inside_actively_and_passively() {
         all_manners(&lab.wan, (&lab.dmz, WAN), kind);
     }
     expect_all_opened(lab);
+}
+
+/// The servers differ in the address alone, and the first of them is the one that the lab's host has.
+#[test]
+fn clients_outside_use_several_servers_whose_connections_begin_with_a_cookie() {
+    if needs_root() {
+        return;
+    }
+    let lines = format!("{ON}\n[limits]\nsyn_cookies = 0");
+    let lab = Lab::with(SHORTER, &lines, |text| {
+        text.replace("to = \"10.9.0.2\"", "to = [\"10.9.0.2\", \"10.9.0.103\"]")
+    });
+    lab.dmz.ip("address add 10.9.0.103/24 dev eth0");
+    all_manners(&lab.wan, (&lab.dmz, WAN), Kind::Pyftpdlib);
+    let totals = lab.firewall.power_off();
+    totals.expect_conserved();
+    assert!(totals.ftp("expected") >= 24, "{totals:?}");
+    assert_eq!(totals.ftp("expected"), totals.ftp("opened"), "{totals:?}");
+    assert_eq!(totals.ftp("refused"), 0, "{totals:?}");
+    let recording = lab.on_dmz.finish();
+    for server in ["10.9.0.2", "10.9.0.103"] {
+        let greetings = recording.lines(&format!("src host {server} and tcp src port 21"));
+        assert!(!greetings.is_empty(), "{server} served nobody");
+    }
 }
 
 #[test]
