@@ -418,16 +418,21 @@ impl Machine {
     }
 }
 
-/// Whether a segment's checksum was left to the card of the host that recorded it.
+/// Whether a segment's checksum was left to the card of the host that recorded it. One that is right by chance as it was begun is
+/// finished.
 fn is_unfinished(bytes: &[u8], packet: &Packet) -> bool {
     let (src, dst) = (packet.key.src.address, packet.key.dst.address);
     let (Some(src), Some(dst)) = (src.as_v4(), dst.as_v4()) else {
         return false;
     };
-    let at = usize::from(packet.transport) + 16;
-    let field = bytes.get(at..).and_then(|rest| rest.first_chunk::<2>());
-    let begun = pseudo_header(src.octets(), dst.octets(), 6, packet.body_len()).partial();
-    field.is_some_and(|field| u16::from_be_bytes(*field) == begun)
+    let from = usize::from(packet.transport);
+    let Some(tcp) = bytes.get(from..from + usize::from(packet.body_len())) else {
+        return false;
+    };
+    let begun = pseudo_header(src.octets(), dst.octets(), 6, packet.body_len());
+    let field = tcp.get(16..).and_then(|rest| rest.first_chunk::<2>());
+    field.is_some_and(|field| u16::from_be_bytes(*field) == begun.partial())
+        && begun.bytes(tcp).partial() != 0xffff
 }
 
 fn judge<T>(
@@ -472,4 +477,37 @@ fn next(state: &mut u64) -> u64 {
     word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^ word >> 31
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A byte from a server, with a right checksum that is the pseudo-header's sum, too.
+    const BOTH: [u8; 55] = [
+        0x52, 0x54, 0, 0, 0, 2, 6, 1, 0, 0x63, 0, 2, 8, 0, 0x45, 0, 0, 0x29, 0xa4, 0x6e, 0x40, 0,
+        0x40, 6, 0x52, 0x41, 10, 99, 0, 2, 45, 0, 12, 187, 0, 80, 0xb8, 0xe8, 0x65, 0x30, 0x1a,
+        0x2c, 0x5f, 0x24, 0xdc, 0xc5, 0x50, 0x18, 0xfa, 0xf0, 0x44, 0x3b, 0, 0, 0xb8,
+    ];
+
+    fn unfinished(mut bytes: [u8; 55]) -> bool {
+        let frame = bytes;
+        match parse(
+            &Frame::whole(&mut bytes),
+            Side::zone(ZoneId::new(1).expect("a zone")),
+        ) {
+            Ok(Parsed::Ip(packet)) => is_unfinished(&frame, &packet),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_checksum_is_left_to_the_card_if_it_is_begun_and_wrong() {
+        assert!(!unfinished(BOTH));
+        let mut wrong = BOTH;
+        wrong[54] ^= 1;
+        assert!(unfinished(wrong));
+        wrong[50] ^= 1;
+        assert!(!unfinished(wrong));
+    }
 }
