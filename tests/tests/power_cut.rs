@@ -6,7 +6,7 @@
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use sekisho_image::Format;
 use sekisho_tests::command::{self, expect_success, said};
@@ -119,17 +119,22 @@ const CALLS: [&str; 8] = [
     "unlink",
 ];
 
-/// Runs `set-config` and kills it at its nth call of a kind; whether it got that far.
-fn killed(call: &str, nth: usize, disk: &Path, file: &Path) -> bool {
+/// Runs `set-config`, with something that happens to it at its nth call of a kind.
+fn injected(call: &str, what: &str, nth: usize, disk: &Path, file: &Path) -> Output {
     let trace = format!("trace={call}");
-    let inject = format!("inject={call}:signal=SIGKILL:when={nth}");
-    let ran = Command::new("strace")
+    let inject = format!("inject={call}:{what}:when={nth}");
+    Command::new("strace")
         .args(["-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject])
         .arg(command::path())
         .args(["image", "set-config"])
         .args([disk, file])
         .output()
-        .expect("strace");
+        .expect("strace")
+}
+
+/// Runs `set-config` and kills it at its nth call of a kind; whether it got that far.
+fn killed(call: &str, nth: usize, disk: &Path, file: &Path) -> bool {
+    let ran = injected(call, "signal=SIGKILL", nth, disk, file);
     if !ran.status.success() {
         let why = said(&ran);
         assert!(why.is_empty(), "killed, it says nothing: {why}");
@@ -172,15 +177,7 @@ fn a_killed_command_leaves_the_old_or_the_new_file() {
 
 /// Runs `set-config` with a call that fails, and gives what it says.
 fn failing(call: &str, error: &str, nth: usize, disk: &Path, file: &Path) -> String {
-    let trace = format!("trace={call}");
-    let inject = format!("inject={call}:error={error}:when={nth}");
-    let ran = Command::new("strace")
-        .args(["-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject])
-        .arg(command::path())
-        .args(["image", "set-config"])
-        .args([disk, file])
-        .output()
-        .expect("strace");
+    let ran = injected(call, &format!("error={error}"), nth, disk, file);
     assert_eq!(ran.status.code(), Some(2), "{}", said(&ran));
     said(&ran)
 }
