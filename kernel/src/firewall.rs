@@ -12,7 +12,7 @@ use sekisho_engine::output::Output;
 use sekisho_engine::verdict::{DropReason, HOLD_SLOTS, HoldSlot, Verdict};
 use sekisho_engine::{Instant, Tick, ZoneId};
 use sekisho_kernel::hw::{apic, clock, entropy::Random, power};
-use sekisho_kernel::net::{BURST, Net, POLL_US, from_card, to_card};
+use sekisho_kernel::net::{BURST, Net, from_card, to_card};
 use sekisho_kernel::{boot, console};
 use sekisho_nic::{Offload, Packet, RxError};
 use sekisho_services::datagram::Trust;
@@ -88,8 +88,7 @@ impl Firewall {
 
     /// Forwards for ever.
     pub fn run(mut self) -> ! {
-        let mut busy = clock::now_us();
-        let mut look = busy;
+        let mut look = clock::now_us();
         loop {
             let cards = 0..self.net.cards.len();
             let moved: usize = cards.map(|index| self.receive(index)).sum();
@@ -106,14 +105,11 @@ impl Firewall {
                 self.follow_links();
                 self.obey();
             }
-            if moved > 0 {
-                busy = now;
-            } else if now - busy > POLL_US {
+            if self.net.is_tired(moved, now) {
                 self.poll(Instant::from_micros(now));
                 let engine = self.engine.next_deadline().map(Instant::as_micros);
                 let due = engine.map_or(self.services_due, |due| due.min(self.services_due));
                 self.net.sleep(due.min(look));
-                busy = clock::now_us();
             }
         }
     }
@@ -329,6 +325,7 @@ impl Firewall {
                 report::interface(&zone.name, interface);
             }
         }
+        report::patience(self.net.patience());
         report::tables(self.engine.conntrack(), self.net.pool);
     }
 

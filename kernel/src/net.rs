@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use sekisho_engine::frame;
 use sekisho_nic::e1000::{self, E1000};
 use sekisho_nic::{
-    Accepted, Checksum, Ecn, Gso, LARGE_BUFFER_BYTES, Offer, Offload, Pool, QUEUE_SIZE,
+    Accepted, Checksum, Ecn, Gso, LARGE_BUFFER_BYTES, Offer, Offload, Patience, Pool, QUEUE_SIZE,
     SMALL_BUFFER_BYTES, StartError, negotiate,
 };
 
@@ -18,8 +18,6 @@ use crate::hw::{apic, clock, heap};
 
 /// How many frames of one card are taken in a row before the others have their turn.
 pub const BURST: usize = 64;
-/// How long the processor looks for work before it sleeps, in microseconds.
-pub const POLL_US: u64 = 100;
 /// How often cards are looked at whose interrupts do not come, in microseconds.
 const LOOK_US: u64 = 1000;
 /// The longest sleep.
@@ -33,6 +31,7 @@ pub struct Net {
     pub cards: Vec<Card>,
     /// All buffers.
     pub pool: &'static Pool,
+    patience: Patience,
     lines: Lines,
 }
 
@@ -126,6 +125,7 @@ impl Net {
         Ok(Self {
             cards,
             pool,
+            patience: Patience::new(clock::now_us()),
             lines: if has_lines {
                 Lines::Unproven
             } else {
@@ -143,23 +143,50 @@ impl Net {
         }
     }
 
+    /// Whether to sleep now, after a turn at `now` that moved so many frames.
+    #[inline]
+    pub fn is_tired(&mut self, moved: usize, now: u64) -> bool {
+        if moved > 0 {
+            self.patience.work(now);
+            return false;
+        }
+        self.patience.is_over(now)
+    }
+
     /// Halts until a card has something or `until` has come, unless there is work already.
     pub fn sleep(&mut self, until: u64) {
         self.cards.iter_mut().for_each(Card::arm);
-        if !self.cards.iter().any(Card::has_work) {
+        if !self.has_work() {
             let now = clock::now_us();
             let longest = match self.lines {
                 Lines::None | Lines::Heard => NAP_US,
                 Lines::Unproven => LOOK_US,
             };
-            clock::wake_after(until.saturating_sub(now).clamp(1, longest));
-            boot::sleep();
+            let nap = until.saturating_sub(now).clamp(1, longest);
             apic::take_timer();
+            clock::wake_after(nap);
+            boot::sleep();
+            let woken = clock::now_us();
+            if apic::take_timer() && !self.has_work() {
+                self.patience.overslept(now + nap, woken);
+            } else {
+                self.patience.slept();
+            }
             if boot::take_pending(apic::INTEL) {
                 self.lines = Lines::Heard;
             }
         }
         self.cards.iter_mut().for_each(Card::disarm);
+    }
+
+    /// How long it looks for work before it sleeps, for people.
+    #[must_use]
+    pub const fn patience(&self) -> &Patience {
+        &self.patience
+    }
+
+    fn has_work(&self) -> bool {
+        self.cards.iter().any(Card::has_work)
     }
 }
 

@@ -14,7 +14,7 @@ use sekisho_kernel::boot::build::BuildId;
 use sekisho_kernel::boot::info::{BootInfo, Protocol};
 use sekisho_kernel::console;
 use sekisho_kernel::hw::{clock, heap};
-use sekisho_nic::Pool;
+use sekisho_nic::{Patience, Pool};
 
 /// The first line.
 pub fn greeting(info: &BootInfo, (source, hz): (clock::Source, u64)) {
@@ -133,6 +133,15 @@ pub fn interface(name: &str, interface: &Interface) {
         (Some(address), None) => console!("status: zone {name} link {link} address {address}"),
         (None, _) => console!("status: zone {name} link {link} no address"),
     }
+}
+
+/// How long the loop looks for work before it sleeps.
+pub fn patience(patience: &Patience) {
+    console!(
+        "status: looks for work {} us before it sleeps, a wake-up takes {} us",
+        patience.budget_us(),
+        patience.wake_us()
+    );
 }
 
 /// How full the tables are.

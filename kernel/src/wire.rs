@@ -10,7 +10,7 @@ extern crate alloc;
 
 use sekisho_kernel::card::Card;
 use sekisho_kernel::hw::{apic, cards, clock, heap};
-use sekisho_kernel::net::{BURST, Net, POLL_US};
+use sekisho_kernel::net::{BURST, Net};
 use sekisho_kernel::{boot, console};
 
 /// Ring 3 begins here.
@@ -35,16 +35,11 @@ extern "C" fn kernel_main() -> ! {
 }
 
 fn run(net: &mut Net) -> ! {
-    let mut busy = clock::now_us();
     loop {
         let moved = carry(net, 0, 1) + carry(net, 1, 0);
         net.turn();
-        let now = clock::now_us();
-        if moved > 0 {
-            busy = now;
-        } else if now - busy > POLL_US {
+        if net.is_tired(moved, clock::now_us()) {
             net.sleep(u64::MAX);
-            busy = clock::now_us();
         }
     }
 }

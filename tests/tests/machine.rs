@@ -280,6 +280,7 @@ fn the_console_takes_commands() {
     let vm = rig.firewall.vm();
     for (typed, answer) in [
         ("status\r", "status: zone wan link up address 192.0.2.1/24"),
+        ("status\r", "status: looks for work "),
         ("counters\r", "counters: received "),
         (
             "conters\x7f\r",

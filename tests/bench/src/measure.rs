@@ -32,6 +32,8 @@ pub const SILENCE: Duration = Duration::from_secs(1);
 
 /// Steps of the overload, about: from 20,000 a second by a quarter each until no more arrives.
 pub const OVERLOAD_STEPS: f64 = 13.0;
+/// Datagrams a second of a light load.
+const LIGHT: f64 = 1000.0;
 
 /// Which way a load goes.
 #[derive(Clone, Copy)]
@@ -181,57 +183,83 @@ fn idle(lab: &Lab, seconds: f64) -> Result<Sample, String> {
     }
     drop(echo);
     sleep(SILENCE);
-    let (before, started) = (lab.cpu_seconds(), Instant::now());
-    sleep(Duration::from_secs_f64(seconds));
-    let share = (lab.cpu_seconds() - before) / started.elapsed().as_secs_f64();
+    let idle = cpu_share(lab, seconds);
+    let load = Datagrams::start(from, to, address, SMALL, Rate::PerSecond(LIGHT));
+    sleep(WARM_UP);
+    let light = cpu_share(lab, seconds);
+    if load.received().get() == 0 {
+        return Err("light load: no datagram arrived".into());
+    }
     Ok(Sample::from([
-        (Metric::Idle, share * 100.0),
+        (Metric::Idle, idle),
+        (Metric::Light, light),
         (Metric::FirstAfterIdle, quantile(&firsts, 0.5)),
     ]))
 }
 
 /// Raises the load until no more arrives, then offers three times the load that gave the best.
+/// The share of a processor that QEMU takes, in percent, over so many seconds.
+fn cpu_share(lab: &Lab, seconds: f64) -> f64 {
+    let (before, started) = (lab.cpu_seconds(), Instant::now());
+    sleep(Duration::from_secs_f64(seconds));
+    (lab.cpu_seconds() - before) / started.elapsed().as_secs_f64() * 100.0
+}
+
 fn overload(lab: &Lab, seconds: f64) -> Result<Sample, String> {
     const FIRST: f64 = 20_000.0;
     const STEP: f64 = 1.25;
     /// So many steps without a new best, and the best is found.
     const PATIENCE: usize = 3;
-    let (mut best, mut best_load, mut since) = (0.0, FIRST, 0);
-    let mut load = FIRST;
+    let (mut best, mut since) = (Offered::default(), 0);
+    let (mut load, mut best_load) = (FIRST, FIRST);
     while since < PATIENCE {
-        let (_, arrived) = offer(lab, load, seconds);
-        if arrived > best * 1.02 {
-            (best, best_load, since) = (arrived, load, 0);
+        let offered = offer(lab, load, seconds);
+        if offered.arrived > best.arrived * 1.02 {
+            (best, best_load, since) = (offered, load, 0);
         } else {
             since += 1;
         }
         load *= STEP;
     }
-    let (offered, arrived) = offer(lab, best_load * 3.0, seconds);
-    if best == 0.0 {
+    let over = offer(lab, best_load * 3.0, seconds);
+    if best.arrived == 0.0 {
         return Err("overload: nothing arrived at any load".into());
     }
     Ok(Sample::from([
-        (Metric::Peak, best / 1e3),
-        (Metric::Offered, offered / 1e3),
-        (Metric::Overload, arrived / 1e3),
-        (Metric::Kept, arrived / best * 100.0),
+        (Metric::Peak, best.arrived / 1e3),
+        (Metric::PeakCpu, best.cpu),
+        (Metric::Offered, over.sent / 1e3),
+        (Metric::Overload, over.arrived / 1e3),
+        (Metric::OverloadCpu, over.cpu),
+        (Metric::Kept, over.arrived / best.arrived * 100.0),
     ]))
 }
 
-/// Datagrams a second that the sender got rid of, and that arrived, when `rate` are asked for.
-fn offer(lab: &Lab, rate: f64, seconds: f64) -> (f64, f64) {
+/// What became of a load.
+#[derive(Clone, Copy, Default)]
+struct Offered {
+    /// Datagrams a second that the sender got rid of.
+    sent: f64,
+    /// Those that arrived.
+    arrived: f64,
+    /// The share of a processor that QEMU had, in percent.
+    cpu: f64,
+}
+
+/// Offers so many datagrams a second.
+fn offer(lab: &Lab, rate: f64, seconds: f64) -> Offered {
     let (from, to, address) = ends(lab, Way::Out);
     let load = Datagrams::start(from, to, address, SMALL, Rate::PerSecond(rate));
     sleep(WARM_UP);
     let (sent, arrived, started) = (load.sent().get(), load.received().get(), Instant::now());
-    sleep(Duration::from_secs_f64(seconds));
+    let cpu = cpu_share(lab, seconds);
     let seconds = started.elapsed().as_secs_f64();
     let rate = |before: u64, after: u64| (after - before) as f64 / seconds;
-    (
-        rate(sent, load.sent().get()),
-        rate(arrived, load.received().get()),
-    )
+    Offered {
+        sent: rate(sent, load.sent().get()),
+        arrived: rate(arrived, load.received().get()),
+        cpu,
+    }
 }
 
 /// Sender, receiver, and what the first calls the second.

@@ -36,6 +36,8 @@ pub enum Metric {
     RttHigh,
     /// QEMU's processor time when nothing happens.
     Idle,
+    /// QEMU's processor time when a thousand datagrams a second come, each alone.
+    Light,
     /// The first round trip after a second of silence.
     FirstAfterIdle,
     /// The most datagrams that it carries at any load.
@@ -46,6 +48,10 @@ pub enum Metric {
     Overload,
     /// The share of its best that this is.
     Kept,
+    /// QEMU's processor time at the load that gave the best.
+    PeakCpu,
+    /// QEMU's processor time in the overload.
+    OverloadCpu,
     /// From QEMU's start to the first forwarded frame.
     Boot(BootBoard),
     /// The least memory with which it forwards.
@@ -114,11 +120,14 @@ impl Metric {
             Self::RttMedian => "round trip, median",
             Self::RttHigh => "round trip, p99",
             Self::Idle => "host CPU when idle",
+            Self::Light => "host CPU at 1,000 datagrams/s",
             Self::FirstAfterIdle => "first round trip after idle",
             Self::Peak => "best goodput",
             Self::Offered => "offered in overload",
             Self::Overload => "goodput in overload",
             Self::Kept => "goodput in overload, share of the best",
+            Self::PeakCpu => "host CPU at the best load",
+            Self::OverloadCpu => "host CPU in overload",
             Self::Boot(BootBoard::Q35) => "start to first frame, q35",
             Self::Boot(BootBoard::Pc) => "start to first frame, pc",
             Self::Boot(BootBoard::Qboot) => "start to first frame, pc with qboot",
@@ -143,7 +152,7 @@ impl Metric {
             | Self::RttHigh
             | Self::FirstAfterIdle => "µs",
             Self::Connections => "/s",
-            Self::Idle | Self::Kept => "%",
+            Self::Idle | Self::Light | Self::Kept | Self::PeakCpu | Self::OverloadCpu => "%",
             Self::Boot(_) => "ms",
             Self::Memory => "MiB",
             Self::FlowsSmall | Self::FlowsLarge => "flows",
@@ -169,11 +178,14 @@ impl Metric {
             Self::RttMedian => "rtt_median",
             Self::RttHigh => "rtt_p99",
             Self::Idle => "idle_cpu",
+            Self::Light => "light_cpu",
             Self::FirstAfterIdle => "first_after_idle",
             Self::Peak => "peak",
             Self::Offered => "offered",
             Self::Overload => "overload",
             Self::Kept => "kept",
+            Self::PeakCpu => "peak_cpu",
+            Self::OverloadCpu => "overload_cpu",
             Self::Boot(BootBoard::Q35) => "boot_q35",
             Self::Boot(BootBoard::Pc) => "boot_pc",
             Self::Boot(BootBoard::Qboot) => "boot_qboot",
@@ -203,6 +215,9 @@ impl Metric {
             | Self::Peak
             | Self::Offered
             | Self::Overload
+            // What QEMU does not get, the hosts took.
+            | Self::PeakCpu
+            | Self::OverloadCpu
             | Self::FlowsSmall
             | Self::FlowsLarge
             | Self::Kept => Better::Higher,
@@ -212,6 +227,7 @@ impl Metric {
             | Self::RttMedian
             | Self::RttHigh
             | Self::Idle
+            | Self::Light
             | Self::FirstAfterIdle
             | Self::Boot(_)
             | Self::Memory

@@ -111,7 +111,7 @@ fn group(group: Group, seconds: f64) -> f64 {
         Group::Tcp => 4.0 * window,
         Group::Udp => 2.0 * window,
         Group::Connections | Group::Rtt => window,
-        Group::Idle => 3.0 * (warm + silence) + silence + seconds,
+        Group::Idle => 3.0 * (warm + silence) + silence + seconds + window,
         Group::Rules => 3.0 * window,
         Group::Overload => OVERLOAD_STEPS * (warm + seconds / 2.0),
         Group::Boot | Group::Memory | Group::Engine => 0.0,

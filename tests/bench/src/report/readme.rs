@@ -23,7 +23,7 @@ const END: &str = "<!-- ./bench --readme: to here -->";
 const CHARTS: &str = "measurements";
 
 /// What the short table shows.
-const SHOWN: [Metric; 18] = [
+const SHOWN: [Metric; 19] = [
     Metric::TcpOut,
     Metric::TcpIn,
     Metric::TcpOutFour,
@@ -36,6 +36,7 @@ const SHOWN: [Metric; 18] = [
     Metric::RttMedian,
     Metric::RttHigh,
     Metric::Idle,
+    Metric::Light,
     Metric::FirstAfterIdle,
     Metric::Kept,
     Metric::Boot(BootBoard::Q35),
