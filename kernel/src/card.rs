@@ -36,7 +36,8 @@ impl Card {
         either!(self, receive())
     }
 
-    /// Puts a packet on the ring, buffers and all.
+    /// Puts a packet that came from another card on the ring, buffers and all, while there is more room than the
+    /// box itself may need.
     ///
     /// # Errors
     /// Gives the packet back with the reason.
@@ -45,7 +46,15 @@ impl Card {
         either!(self, transmit(packet))
     }
 
-    /// Sends a copy of a frame.
+    /// The same for a packet of the box's own, which may have all the room.
+    ///
+    /// # Errors
+    /// Gives the packet back with the reason.
+    pub fn transmit_own(&mut self, packet: Packet) -> Result<(), Refused> {
+        either!(self, transmit_own(packet))
+    }
+
+    /// Sends a copy of a frame of the box's own.
     ///
     /// # Errors
     /// Why it was not sent.

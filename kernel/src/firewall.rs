@@ -187,7 +187,7 @@ impl Firewall {
             Verdict::Answer(egress) => {
                 packet.truncate(len);
                 let zone = egress.zone();
-                if self.net.cards[zone.index()].transmit(packet).is_err() {
+                if self.net.cards[zone.index()].transmit_own(packet).is_err() {
                     self.engine.own_not_sent(zone);
                 }
             }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::offload::Allowed;
 use crate::ring::Notify;
+use crate::transmit::own_share;
 
 /// Feature bits (virtio 1.2 sections 5.1.3 and 6).
 pub mod feature {
@@ -50,7 +51,7 @@ const ALWAYS: u64 = VERSION_1 | EVENT_IDX | MRG_RXBUF | MAC | STATUS | MTU;
 pub struct Offer {
     /// Feature bits.
     pub features: u64,
-    /// Entries of its transmit ring: a chain takes as many buffers at most.
+    /// Entries of its transmit ring.
     pub transmit_size: u16,
 }
 
@@ -112,7 +113,8 @@ pub const fn max_parts(buffer_bytes: usize) -> usize {
 /// What a card can do to frames it sends, of what depends on each other only what is complete.
 fn host_features(offer: &Offer, buffer_bytes: usize) -> u64 {
     let mut features = offer.features & (CSUM | HOST_TSO4 | HOST_TSO6 | HOST_ECN);
-    if features & CSUM == 0 || usize::from(offer.transmit_size) < max_parts(buffer_bytes) {
+    let longest = offer.transmit_size - own_share(offer.transmit_size);
+    if features & CSUM == 0 || usize::from(longest) < max_parts(buffer_bytes) {
         features &= CSUM;
     }
     if features & (HOST_TSO4 | HOST_TSO6) == 0 {

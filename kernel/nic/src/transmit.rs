@@ -38,15 +38,36 @@ impl fmt::Debug for Refused {
     }
 }
 
+/// How many descriptors of a transmit ring forwarded packets leave to the box itself.
+pub(crate) const fn own_share(size: u16) -> u16 {
+    size / 16
+}
+
 impl<D: Device> Card<D> {
-    /// Puts a packet on the ring, buffers and all. It is sent at the next [`Self::publish`].
+    /// Puts a packet that came from another card on the ring, buffers and all. It is sent at the next
+    /// [`Self::publish`]. Some room is left for [`Self::transmit_own`]: however much is forwarded, the box
+    /// itself can ask for neighbours and answer.
     ///
     /// # Errors
     ///
     /// Gives the packet back with the reason.
     #[inline]
-    pub fn transmit(&mut self, mut packet: Packet) -> Result<(), Refused> {
-        if let Err(error) = self.check(&packet) {
+    pub fn transmit(&mut self, packet: Packet) -> Result<(), Refused> {
+        self.enqueue(packet, own_share(self.transmit.size()))
+    }
+
+    /// The same for a packet of the box's own, which may have all the room.
+    ///
+    /// # Errors
+    ///
+    /// Gives the packet back with the reason.
+    pub fn transmit_own(&mut self, packet: Packet) -> Result<(), Refused> {
+        self.enqueue(packet, 0)
+    }
+
+    #[inline]
+    fn enqueue(&mut self, mut packet: Packet, reserve: u16) -> Result<(), Refused> {
+        if let Err(error) = self.check(&packet, reserve) {
             return Err(Refused { packet, error });
         }
         match packet.offload().checksum {
@@ -70,7 +91,7 @@ impl<D: Device> Card<D> {
         *packet.header_mut() = header;
     }
 
-    /// Sends a copy of `frame`, which starts with its Ethernet header.
+    /// Sends a copy of `frame`, which is the box's own and starts with its Ethernet header.
     ///
     /// # Errors
     ///
@@ -83,7 +104,7 @@ impl<D: Device> Card<D> {
             self.counters.no_buffer += 1;
             return Err(TxError::NoBuffer);
         };
-        self.transmit(packet).map_err(|refused| refused.error)
+        self.transmit_own(packet).map_err(|refused| refused.error)
     }
 
     /// Free descriptors of the transmit ring; a packet takes one for each buffer.
@@ -94,12 +115,12 @@ impl<D: Device> Card<D> {
 
     /// Whether the packet can go onto the ring now.
     #[inline]
-    fn check(&mut self, packet: &Packet) -> Result<(), TxError> {
+    fn check(&mut self, packet: &Packet, reserve: u16) -> Result<(), TxError> {
         if self.fault().is_some() {
             return Err(TxError::Down);
         }
-        if packet.parts() > self.transmit.free() {
-            return Err(self.no_room(packet.parts()));
+        if packet.parts() + reserve > self.transmit.free() {
+            return Err(self.no_room(packet.parts() + reserve));
         }
         if !self.can_segment(packet.offload()) || !packet.is_from(self.pool) {
             self.counters.tx_unsendable += 1;
@@ -109,8 +130,8 @@ impl<D: Device> Card<D> {
     }
 
     #[cold]
-    fn no_room(&mut self, parts: u16) -> TxError {
-        if parts > self.transmit.size() {
+    fn no_room(&mut self, wanted: u16) -> TxError {
+        if wanted > self.transmit.size() {
             self.counters.tx_unsendable += 1;
             return TxError::Unsendable;
         }

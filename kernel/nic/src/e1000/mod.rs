@@ -16,7 +16,7 @@ use crate::memory::{DmaRegion, PAGE_BYTES};
 use crate::offload::{Checksum, Gso, HEADER_BYTES, Offload};
 use crate::packet::{Chain, Packet};
 use crate::pool::Pool;
-use crate::transmit::{Refused, TxError};
+use crate::transmit::{Refused, TxError, own_share};
 
 pub use registers::Registers;
 use registers::{
@@ -229,14 +229,29 @@ impl<R: Registers> E1000<R> {
         }
     }
 
-    /// Puts a packet on the ring, buffers and all. It is sent at the next [`Self::publish`].
+    /// Puts a packet that came from another card on the ring, buffers and all. It is sent at the next
+    /// [`Self::publish`]. Some room is left for [`Self::transmit_own`].
     ///
     /// # Errors
     ///
     /// Gives the packet back with the reason.
     #[inline]
-    pub fn transmit(&mut self, mut packet: Packet) -> Result<(), Refused> {
-        if let Err(error) = self.check(&packet) {
+    pub fn transmit(&mut self, packet: Packet) -> Result<(), Refused> {
+        self.enqueue(packet, own_share(USABLE))
+    }
+
+    /// The same for a packet of the box's own, which may have all the room.
+    ///
+    /// # Errors
+    ///
+    /// Gives the packet back with the reason.
+    pub fn transmit_own(&mut self, packet: Packet) -> Result<(), Refused> {
+        self.enqueue(packet, 0)
+    }
+
+    #[inline]
+    fn enqueue(&mut self, mut packet: Packet, reserve: u16) -> Result<(), Refused> {
+        if let Err(error) = self.check(&packet, reserve) {
             return Err(Refused { packet, error });
         }
         if let Checksum::Partial { .. } = packet.offload().checksum {
@@ -260,7 +275,7 @@ impl<R: Registers> E1000<R> {
         Ok(())
     }
 
-    /// Sends a copy of `frame`, which starts with its Ethernet header.
+    /// Sends a copy of `frame`, which is the box's own and starts with its Ethernet header.
     ///
     /// # Errors
     ///
@@ -273,7 +288,7 @@ impl<R: Registers> E1000<R> {
             self.counters.no_buffer += 1;
             return Err(TxError::NoBuffer);
         };
-        self.transmit(packet).map_err(|refused| refused.error)
+        self.transmit_own(packet).map_err(|refused| refused.error)
     }
 
     /// Takes sent frames' buffers home.
@@ -363,16 +378,17 @@ impl<R: Registers> E1000<R> {
     }
 
     /// Whether the packet can go onto the ring now.
-    fn check(&mut self, packet: &Packet) -> Result<(), TxError> {
+    fn check(&mut self, packet: &Packet, reserve: u16) -> Result<(), TxError> {
         if self.fault.is_some() {
             return Err(TxError::Down);
         }
         let is_plain = packet.offload().gso == Gso::None;
-        if !is_plain || packet.parts() > USABLE || !packet.is_from(self.pool) {
+        let wanted = packet.parts() + reserve;
+        if !is_plain || wanted > USABLE || !packet.is_from(self.pool) {
             self.counters.tx_unsendable += 1;
             return Err(TxError::Unsendable);
         }
-        if packet.parts() > USABLE - distance(self.transmit.next, self.transmit.tail) {
+        if wanted > USABLE - distance(self.transmit.next, self.transmit.tail) {
             self.counters.tx_full += 1;
             return Err(TxError::Full);
         }

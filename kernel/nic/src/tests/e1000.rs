@@ -204,6 +204,25 @@ fn a_full_ring_refuses_and_has_room_again_later() {
 }
 
 #[test]
+fn forwarded_packets_leave_room_for_the_boxs_own() {
+    let pool = pool(600);
+    let (fake, mut card) = start(pool);
+    let packet = |seed| {
+        pool.packet(&frame(60, seed), Offload::NONE)
+            .expect("a buffer")
+    };
+    let forwarded = (0..255).filter(|seed| card.transmit(packet(*seed)).is_ok());
+    assert_eq!(forwarded.count(), 240);
+    card.transmit_copy(&frame(60, 1), Offload::NONE)
+        .expect("room for a question");
+    card.transmit_own(packet(2)).expect("room for an answer");
+    let refused = card.transmit(packet(3)).expect_err("no room for others");
+    assert_eq!(refused.error, TxError::Full);
+    card.publish();
+    assert_eq!(fake.send().len(), 242);
+}
+
+#[test]
 fn a_frame_is_not_freed_before_it_is_sent() {
     let pool = pool(300);
     let (_fake, mut card) = start(pool);

@@ -84,9 +84,10 @@ fn ring_too_short_for_a_large_frame_rules_them_out_for_all() {
         features: ALL,
         transmit_size: 256,
     };
+    // A large frame fits, but not beside the room for the box's own.
     let short = Offer {
         features: ALL,
-        transmit_size: 32,
+        transmit_size: 35,
     };
     let settled = negotiate(&[long, short], 2048);
     assert_eq!(

@@ -218,6 +218,31 @@ fn bytes_are_copied_from_any_offset() {
 }
 
 #[test]
+fn forwarded_packets_leave_room_for_the_boxs_own() {
+    let pool = pool(200, 2048);
+    let fake = Fake::new(ALL, 64);
+    let mut card = fake.start(pool);
+    let packet = |seed| {
+        pool.packet(&frame(60, seed), Offload::NONE)
+            .expect("a buffer")
+    };
+    let forwarded = (0..64).filter(|seed| card.transmit(packet(*seed)).is_ok());
+    assert_eq!(forwarded.count(), 60);
+    card.transmit_copy(&frame(60, 100), Offload::NONE)
+        .expect("room for a question");
+    card.transmit_own(packet(101)).expect("room for an answer");
+    let refused = card.transmit(packet(102)).expect_err("no room for others");
+    assert_eq!(refused.error, TxError::Full);
+    card.publish();
+    let sent = fake.send();
+    assert_eq!(sent.len(), 62);
+    assert_eq!(
+        sent[60..],
+        [(PLAIN, frame(60, 100)), (PLAIN, frame(60, 101))]
+    );
+}
+
+#[test]
 fn full_transmit_ring_does_not_starve_reception() {
     let pool = pool(2 * 16 * 2, 2048);
     let (left, right) = (Fake::new(ALL, 16), Fake::new(ALL, 16));
@@ -230,7 +255,7 @@ fn full_transmit_ring_does_not_starve_reception() {
         from.refill();
         from.publish();
     }
-    assert_eq!((to.room(), to.counters().tx_full), (0, 84));
+    assert_eq!((to.room(), to.counters().tx_full), (1, 85));
     assert_eq!(from.counters().no_buffer, 0);
 }
 
