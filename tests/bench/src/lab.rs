@@ -14,7 +14,7 @@ use sekisho_tests::namespace::Namespace;
 use tempfile::TempDir;
 
 use crate::contender::{Contender, Subject};
-use crate::cpu;
+use crate::cpu::{self, OnOne};
 use crate::options::Options;
 
 /// The WAN host.
@@ -80,6 +80,14 @@ impl Lab {
     /// Seconds of processor time that QEMU has taken so far.
     pub fn cpu_seconds(&self) -> f64 {
         cpu::seconds(self.vm.pid())
+    }
+
+    /// Lets QEMU and this process, with both hosts' programs, share one processor.
+    ///
+    /// # Errors
+    /// What the host's kernel says.
+    pub fn on_one_processor(&self) -> Result<OnOne, String> {
+        OnOne::bind(&[self.vm.pid(), std::process::id()])
     }
 
     /// How many flows the firewall has room for, as its console says.

@@ -145,19 +145,29 @@ fn connections(lab: &Lab, seconds: f64) -> Result<Sample, String> {
 fn round_trips(lab: &Lab, seconds: f64) -> Result<Sample, String> {
     let (from, to, address) = ends(lab, Way::In);
     let echo = Echo::start(from, to, address);
-    warm(&echo);
+    let free = times_of(&echo, seconds)?;
+    let bound = lab.on_one_processor()?;
+    let on_one = times_of(&echo, seconds)?;
+    drop(bound);
+    Ok(Sample::from([
+        (Metric::RttMedian, quantile(&free, 0.5)),
+        (Metric::RttHigh, quantile(&free, 0.99)),
+        (Metric::RttOnOne, quantile(&on_one, 0.5)),
+    ]))
+}
+
+/// Round trips in microseconds, one after the other.
+fn times_of(echo: &Echo, seconds: f64) -> Result<Vec<f64>, String> {
+    warm(echo);
     let started = Instant::now();
     let mut times = Vec::new();
     while started.elapsed().as_secs_f64() < seconds {
         times.extend(echo.ask().map(|time| time.as_secs_f64() * 1e6));
     }
-    if times.is_empty() {
-        return Err("round trips: no datagram came back".into());
+    match times.is_empty() {
+        true => Err("round trips: no datagram came back".into()),
+        false => Ok(times),
     }
-    Ok(Sample::from([
-        (Metric::RttMedian, quantile(&times, 0.5)),
-        (Metric::RttHigh, quantile(&times, 0.99)),
-    ]))
 }
 
 /// Neighbours known, flow there, code translated.

@@ -34,6 +34,8 @@ pub enum Metric {
     RttMedian,
     /// The round trip that one in a hundred exceeds.
     RttHigh,
+    /// Median round trip while QEMU and both hosts share one processor.
+    RttOnOne,
     /// QEMU's processor time when nothing happens.
     Idle,
     /// QEMU's processor time when a thousand datagrams a second come, each alone.
@@ -119,6 +121,7 @@ impl Metric {
             Self::ConnectionCpu => "host CPU per connection",
             Self::RttMedian => "round trip, median",
             Self::RttHigh => "round trip, p99",
+            Self::RttOnOne => "round trip, median, on one processor",
             Self::Idle => "host CPU when idle",
             Self::Light => "host CPU at 1,000 datagrams/s",
             Self::FirstAfterIdle => "first round trip after idle",
@@ -150,6 +153,7 @@ impl Metric {
             | Self::ConnectionCpu
             | Self::RttMedian
             | Self::RttHigh
+            | Self::RttOnOne
             | Self::FirstAfterIdle => "µs",
             Self::Connections => "/s",
             Self::Idle | Self::Light | Self::Kept | Self::PeakCpu | Self::OverloadCpu => "%",
@@ -177,6 +181,7 @@ impl Metric {
             Self::ConnectionCpu => "connection_cpu",
             Self::RttMedian => "rtt_median",
             Self::RttHigh => "rtt_p99",
+            Self::RttOnOne => "rtt_median_one_cpu",
             Self::Idle => "idle_cpu",
             Self::Light => "light_cpu",
             Self::FirstAfterIdle => "first_after_idle",
@@ -226,6 +231,7 @@ impl Metric {
             | Self::ConnectionCpu
             | Self::RttMedian
             | Self::RttHigh
+            | Self::RttOnOne
             | Self::Idle
             | Self::Light
             | Self::FirstAfterIdle
@@ -244,7 +250,7 @@ impl Metric {
                 Some(0.9)
             }
             (Against::Wire, Self::UdpOut | Self::UdpIn | Self::Connections) => Some(0.9),
-            (Against::Wire, Self::RttMedian | Self::RttHigh) => Some(1.15),
+            (Against::Wire, Self::RttMedian | Self::RttHigh | Self::RttOnOne) => Some(1.15),
             (Against::Wire, Self::TcpCpu | Self::UdpCpu) => Some(1.1),
             (Against::Linux, Self::TcpOut | Self::TcpIn | Self::TcpOutFour | Self::TcpInFour) => {
                 Some(2.9)

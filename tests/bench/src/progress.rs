@@ -110,7 +110,8 @@ fn group(group: Group, seconds: f64) -> f64 {
     match group {
         Group::Tcp => 4.0 * window,
         Group::Udp => 2.0 * window,
-        Group::Connections | Group::Rtt => window,
+        Group::Connections => window,
+        Group::Rtt => 2.0 * window,
         Group::Idle => 3.0 * (warm + silence) + silence + seconds + window,
         Group::Rules => 3.0 * window,
         Group::Overload => OVERLOAD_STEPS * (warm + seconds / 2.0),

@@ -23,7 +23,7 @@ const END: &str = "<!-- ./bench --readme: to here -->";
 const CHARTS: &str = "measurements";
 
 /// What the short table shows.
-const SHOWN: [Metric; 19] = [
+const SHOWN: [Metric; 20] = [
     Metric::TcpOut,
     Metric::TcpIn,
     Metric::TcpOutFour,
@@ -35,6 +35,7 @@ const SHOWN: [Metric; 19] = [
     Metric::Connections,
     Metric::RttMedian,
     Metric::RttHigh,
+    Metric::RttOnOne,
     Metric::Idle,
     Metric::Light,
     Metric::FirstAfterIdle,
