@@ -82,12 +82,25 @@ impl Way {
 
     /// A TCP segment.
     pub fn tcp(self, ports: (u16, u16), flags: u8, numbers: (u32, u32), payload: &[u8]) -> Vec<u8> {
+        self.tcp_with_options(ports, flags, numbers, &[], payload)
+    }
+
+    /// A TCP segment with options, which fill whole words of four bytes.
+    pub fn tcp_with_options(
+        self,
+        ports: (u16, u16),
+        flags: u8,
+        numbers: (u32, u32),
+        options: &[u8],
+        payload: &[u8],
+    ) -> Vec<u8> {
         let mut header = TcpHeader::new(ports.0, ports.1, numbers.0, 64_000);
         header.syn = flags & flag::SYN != 0;
         header.ack = flags & flag::ACK != 0;
         header.fin = flags & flag::FIN != 0;
         header.rst = flags & flag::RST != 0;
         header.acknowledgment_number = numbers.1;
+        header.set_options_raw(options).expect("40 bytes at most");
         let mut frame = Vec::new();
         self.ip()
             .tcp_header(header)

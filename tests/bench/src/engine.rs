@@ -1,9 +1,12 @@
 //! The packet engine with frames made beforehand: what one packet costs, without cards and without a machine.
 //!
 //! * [`Scenario`]: which packet.
-//! * [`Bench`]: an engine in the state that the scenario needs; [`Bench::step`] gives it one packet.
+//! * [`Bench`]: an engine in the state that the scenario needs; [`Bench::step`] gives it one packet, or all of a connection.
+//! * [`connection`](self::connection): the segments of one.
 //!
 //! Time stands still, so nothing expires and no neighbour grows old.
+
+mod connection;
 
 use std::net::Ipv4Addr;
 
@@ -18,6 +21,7 @@ use sekisho_tests::frames::{Content, Mac, flag};
 use sekisho_tests::way::{Way, arp_reply};
 
 use crate::policy::configuration;
+use connection::Segment;
 
 /// A kind of packet, and what is there when it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +34,8 @@ pub enum Scenario {
     Million,
     /// The first datagram of a flow.
     New,
+    /// All packets of a short TCP connection through a forward.
+    Connection,
     /// A datagram that no rule takes.
     Denied,
 }
@@ -53,6 +59,8 @@ const WAN_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const WAN_HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 const DMZ_HOST: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
 
+/// Bytes of a buffer that takes each of the frames.
+const FRAME: usize = 128;
 /// Offsets in a frame: the ports are what one host's flows differ in.
 const SOURCE_PORT: usize = 34;
 const DESTINATION_PORT: usize = 36;
@@ -63,13 +71,22 @@ pub struct Bench {
     scenario: Scenario,
     /// The packet as each of the inside hosts sends it.
     templates: Vec<Vec<u8>>,
+    /// The packets of a connection.
+    segments: Vec<Segment>,
     buffer: Vec<u8>,
     next: u32,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Million, Self::New, Self::Denied];
+    pub const ALL: [Self; 6] = [
+        Self::Udp,
+        Self::Tcp,
+        Self::Million,
+        Self::New,
+        Self::Connection,
+        Self::Denied,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -78,6 +95,7 @@ impl Scenario {
             Self::Tcp => "tcp",
             Self::Million => "million",
             Self::New => "new",
+            Self::Connection => "connection",
             Self::Denied => "denied",
         }
     }
@@ -89,6 +107,7 @@ impl Scenario {
             Self::Tcp => "established TCP connection, hot",
             Self::Million => "a million UDP flows, at random",
             Self::New => "first packet of a UDP flow, and the end of another",
+            Self::Connection => "a short TCP connection through a forward, all nine packets",
             Self::Denied => "packet that no rule takes",
         }
     }
@@ -112,22 +131,27 @@ impl Bench {
         };
         let flows = match scenario {
             Scenario::Million => FLOWS,
-            Scenario::Udp | Scenario::Tcp | Scenario::New | Scenario::Denied => FEW_FLOWS,
+            Scenario::Udp
+            | Scenario::Tcp
+            | Scenario::New
+            | Scenario::Connection
+            | Scenario::Denied => FEW_FLOWS,
         };
         let engine = Engine::new(&config, &seats, Sizing::for_flows(flows), secrets);
         let templates: Vec<_> = (0..HOSTS).map(|host| template(scenario, host)).collect();
         let mut bench = Self {
             engine,
             scenario,
-            buffer: templates[0].clone(),
+            buffer: vec![0; FRAME],
             templates,
+            segments: connection::segments(),
             next: 0,
         };
         bench.prepare();
         bench
     }
 
-    /// Gives the engine one packet.
+    /// Gives the engine one packet, or the packets of one connection.
     ///
     /// # Panics
     /// When the engine decides otherwise than the scenario is about.
@@ -136,6 +160,7 @@ impl Bench {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
         let flow = match self.scenario {
+            Scenario::Connection => return self.connect(number),
             Scenario::Udp | Scenario::Tcp | Scenario::Denied => None,
             // Weyl's sequence visits all in an order without pattern for a cache.
             Scenario::Million => Some(scatter(number) % MILLION),
@@ -145,7 +170,7 @@ impl Bench {
     }
 
     fn offer(&mut self, flow: Option<u32>) {
-        let buffer = &mut self.buffer[..];
+        let buffer = &mut self.buffer[..self.templates[0].len()];
         match flow {
             None => buffer.copy_from_slice(&self.templates[0]),
             Some(flow) => {
@@ -159,7 +184,11 @@ impl Bench {
         let mut frame = Frame::whole(buffer);
         let zone = match self.scenario {
             Scenario::Denied => wan(),
-            Scenario::Udp | Scenario::Tcp | Scenario::Million | Scenario::New => dmz(),
+            Scenario::Udp
+            | Scenario::Tcp
+            | Scenario::Million
+            | Scenario::New
+            | Scenario::Connection => dmz(),
         };
         let verdict = self.engine.receive(zone, &mut frame, tick());
         match (self.scenario, verdict) {
@@ -167,6 +196,18 @@ impl Bench {
             (Scenario::Denied, other) => panic!("a packet that no rule takes met {other:?}"),
             (_, Verdict::Forward(_)) => {}
             (scenario, other) => panic!("{scenario:?} met {other:?}"),
+        }
+    }
+
+    /// Opens, uses and ends one connection of a client that goes through its ports.
+    fn connect(&mut self, number: u32) {
+        let port = connection::client_port(number);
+        for segment in &self.segments {
+            let bytes = segment.write(port, &mut self.buffer);
+            let verdict = self
+                .engine
+                .receive(segment.zone(), &mut Frame::whole(bytes), tick());
+            assert!(matches!(verdict, Verdict::Forward(_)), "{verdict:?}");
         }
     }
 
@@ -178,6 +219,12 @@ impl Bench {
             Scenario::Udp | Scenario::Denied => {}
             Scenario::Tcp => self.shake_hands(),
             Scenario::New => (0..FEW_FLOWS).for_each(|_| self.step()),
+            Scenario::Connection => {
+                // The server is a neighbour that has to be known as well.
+                let mut syn = self.segments[0].first();
+                self.pass(wan(), &mut syn);
+                (0..connection::CLIENT_PORTS).for_each(|_| self.step());
+            }
             Scenario::Million => (0..MILLION).for_each(|flow| self.offer(Some(flow))),
         }
     }
@@ -236,7 +283,9 @@ impl Bench {
 fn template(scenario: Scenario, host: u32) -> Vec<u8> {
     const PAYLOAD: [u8; 18] = [b'x'; 18];
     match scenario {
-        Scenario::Udp | Scenario::Million | Scenario::New => outward(host).udp(1024, 53, &PAYLOAD),
+        Scenario::Udp | Scenario::Million | Scenario::New | Scenario::Connection => {
+            outward(host).udp(1024, 53, &PAYLOAD)
+        }
         Scenario::Tcp => outward(0).tcp((40_000, 443), flag::ACK, (1001, 5001), b"123456"),
         Scenario::Denied => inward().udp(1024, 53, &PAYLOAD),
     }
@@ -292,6 +341,7 @@ mod tests {
             Scenario::Udp,
             Scenario::Tcp,
             Scenario::New,
+            Scenario::Connection,
             Scenario::Denied,
         ] {
             for rules in [FEW, MANY] {
@@ -302,6 +352,16 @@ mod tests {
                 assert_eq!(bench.engine.conntrack().flows(), before, "{scenario:?}");
             }
         }
+    }
+
+    #[test]
+    fn each_connection_takes_the_place_of_the_one_before_from_the_same_port() {
+        let bench = Bench::new(Scenario::Connection, FEW);
+        let clients = connection::CLIENT_PORTS as usize;
+        // One more: the datagram that made the neighbours known.
+        assert_eq!(bench.engine.conntrack().flows(), clients + 1);
+        let forwarded = bench.engine.counters().forwarded();
+        assert_eq!(forwarded, 9 * u64::from(connection::CLIENT_PORTS) + 2);
     }
 
     #[test]

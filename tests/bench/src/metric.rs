@@ -265,8 +265,12 @@ impl Metric {
             (Against::FewRules, Self::UdpOut | Self::UdpIn | Self::Connections) => Some(0.95),
             (
                 Against::FewRules,
-                Self::EngineTime(Scenario::Udp | Scenario::Tcp | Scenario::New)
-                | Self::EngineInstructions(Scenario::Udp | Scenario::Tcp | Scenario::New),
+                Self::EngineTime(
+                    Scenario::Udp | Scenario::Tcp | Scenario::New | Scenario::Connection,
+                )
+                | Self::EngineInstructions(
+                    Scenario::Udp | Scenario::Tcp | Scenario::New | Scenario::Connection,
+                ),
             ) => Some(1.05),
             (Against::Wire | Against::Linux | Against::FewRules | Against::Before, _) => None,
         }

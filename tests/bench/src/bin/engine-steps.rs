@@ -1,4 +1,4 @@
-//! Gives the engine so many packets of one scenario, for a tool that counts instructions.
+//! Gives the engine so many packets (or connections) of one scenario, for a tool that counts instructions.
 //!
 //! `engine-steps SCENARIO RULES COUNT`
 #![forbid(unsafe_code)]
@@ -10,7 +10,7 @@ use sekisho_bench::engine::{Bench, Scenario};
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let Some((scenario, rules, count)) = read(&words) else {
-        eprintln!("usage: engine-steps udp|tcp|million|new|denied RULES COUNT");
+        eprintln!("usage: engine-steps udp|tcp|million|new|connection|denied RULES COUNT");
         return ExitCode::from(2);
     };
     let mut bench = Bench::new(scenario, rules);
