@@ -183,6 +183,12 @@ impl Counters {
         }
     }
 
+    /// The same for one that is forwarded: without a look at what else there is.
+    #[inline(always)]
+    pub(crate) fn forwarded_plain(&mut self, zone: ZoneId) {
+        self.forwarded[zone.index()] += 1;
+    }
+
     /// The FTP gateway did something.
     pub(crate) fn did(&mut self, what: Ftp) {
         self.ftp[what as usize] += 1;

@@ -108,6 +108,14 @@ const NOTICES: usize = 4;
 /// How far a frame has come: a verdict, or the reason why it ends here.
 type Step<T> = Result<T, DropReason>;
 
+/// What became of a plain packet.
+enum Offer {
+    /// The short way took it.
+    Taken(Egress),
+    /// It went on as other packets do.
+    Decided(Step<Verdict>),
+}
+
 impl Engine {
     /// An engine for a checked configuration; `seats` are the zones' cards in the same order.
     ///
@@ -151,7 +159,13 @@ impl Engine {
         let side = Side::zone(ingress);
         self.counters.arrived(side);
         let step = match self.plain(side, frame) {
-            Some(packet) => self.plain_ip(frame, packet, tick),
+            Some(packet) => match self.plain_ip(frame, packet, tick) {
+                Offer::Taken(egress) => {
+                    self.counters.forwarded_plain(egress.zone());
+                    return Verdict::Forward(egress);
+                }
+                Offer::Decided(step) => step,
+            },
             None => self.process(side, frame, Visit::First, tick),
         };
         self.decide(step)
@@ -378,32 +392,44 @@ impl Engine {
 
     /// The same for a plain packet, which is offered the short way.
     #[inline(always)]
-    fn plain_ip(&mut self, frame: &mut Frame<'_>, packet: Packet, tick: Tick) -> Step<Verdict> {
+    fn plain_ip(&mut self, frame: &mut Frame<'_>, packet: Packet, tick: Tick) -> Offer {
         let found = self.conntrack.find_plain(&packet.key);
-        if let Some(found) = found
-            && let Some(verdict) = self.short_way(frame, &packet, found, tick)
-        {
-            return Ok(verdict);
+        // Copies, so that the packet of the short way need not lie in memory.
+        match found {
+            Some(found) => match self.short_way(frame, &packet, found, tick) {
+                Some(egress) => Offer::Taken(egress),
+                None => Offer::Decided(self.familiar(frame, &{ packet }, found, tick)),
+            },
+            None => Offer::Decided(self.stranger(frame, &{ packet }, tick)),
         }
-        // A copy, so that the packet of the short way need not lie in memory.
-        let copy = packet;
-        self.behind_parser(frame, &copy, found.is_some(), tick)
     }
 
-    /// The long way of a packet that has been read and looked up.
+    /// A plain packet of a known flow that the first short way did not take.
     #[inline(never)]
-    fn behind_parser(
+    fn familiar(
         &mut self,
         frame: &mut Frame<'_>,
         packet: &Packet,
-        is_known: bool,
+        found: (FlowId, Direction),
         tick: Tick,
     ) -> Step<Verdict> {
-        frame.truncate(ETHERNET + usize::from(packet.ip_len));
-        match is_known {
-            true => self.ip(frame, *packet, Visit::First, tick),
-            false => self.first(frame, packet, tick),
+        match self.conntrack.unless_replaced(found, packet) {
+            Some(flow) => match self.short_turn(frame, packet, flow, tick) {
+                Some(egress) => Ok(Verdict::Forward(egress)),
+                None => {
+                    frame.truncate(ETHERNET + usize::from(packet.ip_len));
+                    self.known(frame, packet, flow, tick)
+                }
+            },
+            None => self.stranger(frame, packet, tick),
         }
+    }
+
+    /// A plain packet of no flow.
+    #[inline(never)]
+    fn stranger(&mut self, frame: &mut Frame<'_>, packet: &Packet, tick: Tick) -> Step<Verdict> {
+        frame.truncate(ETHERNET + usize::from(packet.ip_len));
+        self.first(frame, packet, tick)
     }
 
     fn ip(
@@ -424,21 +450,34 @@ impl Engine {
         } else {
             packet
         };
-        if let Some((id, direction)) = self.conntrack.lookup(&packet) {
-            self.review(id)?;
-            if let (_, _, Some(zone)) = self.leaving(id, direction) {
-                self.check_transit(frame, &packet, zone, tick)?;
-            }
-            let mut packet = packet;
-            if self.conntrack.flow(id).is_attended()
-                && let Some(ended) = self.attend(frame, &mut packet, (id, direction), tick)?
-            {
-                return Ok(ended);
-            }
-            self.conntrack.observe(id, direction, &packet, tick.now)?;
-            return self.forward(frame, &packet, (id, direction), tick);
+        match self.conntrack.lookup(&packet) {
+            Some(flow) => self.known(frame, &packet, flow, tick),
+            None => self.first(frame, &packet, tick),
         }
-        self.first(frame, &packet, tick)
+    }
+
+    /// A packet of a known flow.
+    fn known(
+        &mut self,
+        frame: &mut Frame<'_>,
+        packet: &Packet,
+        (id, direction): (FlowId, Direction),
+        tick: Tick,
+    ) -> Step<Verdict> {
+        self.review(id)?;
+        if let (_, _, Some(zone)) = self.leaving(id, direction) {
+            self.check_transit(frame, packet, zone, tick)?;
+        }
+        if !self.conntrack.flow(id).is_attended() {
+            self.conntrack.observe(id, direction, packet, tick.now)?;
+            return self.forward(frame, packet, (id, direction), tick);
+        }
+        let mut packet = *packet;
+        if let Some(ended) = self.attend(frame, &mut packet, (id, direction), tick)? {
+            return Ok(ended);
+        }
+        self.conntrack.observe(id, direction, &packet, tick.now)?;
+        self.forward(frame, &packet, (id, direction), tick)
     }
 
     /// A packet that belongs to no flow.

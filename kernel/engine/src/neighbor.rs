@@ -143,6 +143,21 @@ impl Neighbors {
         }
     }
 
+    /// The neighbour and its address, if it is fresh.
+    pub fn known(
+        &mut self,
+        zone: ZoneId,
+        address: Ipv4Addr,
+        now: Instant,
+    ) -> Option<(NeighborId, Mac)> {
+        let id = self.find(zone, address)?;
+        let mac = self.fresh(id, zone, address, now)?;
+        if let Some(entry) = self.entries.get_mut(usize::from(id.0))?.as_mut() {
+            entry.used = now;
+        }
+        Some((id, mac))
+    }
+
     /// The neighbour's address; asks for it where it is not known.
     pub fn resolve(
         &mut self,

@@ -265,6 +265,24 @@ fn option(segment: &[u8], wanted: u8) -> Option<(usize, usize)> {
     }
 }
 
+/// Lowers the MSS of a plain packet, if it is a SYN, to what the way out carries. `None`: the head does not hold the header, which cannot be.
+pub fn limit_segments(frame: &mut Frame<'_>, packet: &Packet, mtu: u16) -> Option<()> {
+    let Content::Tcp(tcp) = &packet.content else {
+        return Some(());
+    };
+    if !tcp.flags.has(Flags::SYN) {
+        return Some(());
+    }
+    let partial = matches!(frame.offload.checksum, Checksum::Partial { .. });
+    let segment = frame.head.get_mut(usize::from(packet.transport)..)?;
+    let change = clamp(segment, mtu);
+    if !partial && !change.is_none() {
+        let field = segment.get_mut(16..)?.first_chunk_mut::<2>()?;
+        *field = change.apply(u16::from_be_bytes(*field)).to_be_bytes();
+    }
+    Some(())
+}
+
 /// Lowers a SYN's MSS to what the way out carries; it is never raised (RFC 9293 section 3.7.1).
 fn clamp(segment: &mut [u8], mtu: u16) -> Change {
     const HEADERS: u16 = 40;

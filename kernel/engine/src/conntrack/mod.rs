@@ -133,12 +133,21 @@ impl Conntrack {
     }
 
     /// The flow that a packet belongs to.
+    pub fn lookup(&mut self, packet: &Packet) -> Option<(FlowId, Direction)> {
+        let found = self.find(&packet.key)?;
+        self.unless_replaced(found, packet)
+    }
+
+    /// The flow that was found by a packet's key, if the packet belongs to it.
     ///
     /// A SYN that begins a new connection where a closed one still lingers ends that one
     /// and belongs to none (RFC 9293 section 3.10.7.4: TIME-WAIT). After a minute of silence any SYN does: by then
     /// endpoints begin anew (Linux's TIME-WAIT lasts as long), with numbers that may lie anywhere (RFC 6528).
-    pub fn lookup(&mut self, packet: &Packet) -> Option<(FlowId, Direction)> {
-        let (id, direction) = self.table.find(&packet.key)?;
+    pub fn unless_replaced(
+        &mut self,
+        (id, direction): (FlowId, Direction),
+        packet: &Packet,
+    ) -> Option<(FlowId, Direction)> {
         if let Content::Tcp(segment) = &packet.content
             && tcp::opens(segment)
             && direction == Direction::Original

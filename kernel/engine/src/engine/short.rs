@@ -6,20 +6,27 @@
 //! ```
 //!
 //! It makes every check of the long way ([`crate::engine`]), in the order that costs least, and changes nothing before the last one has
-//! passed. Whatever is not plain ([`crate::plain`]) takes the long way from its start; what is, but fails a check or opens or closes something,
-//! takes it from behind the parser. There it is decided what becomes of it: so nothing here drops, answers, holds or logs. A test
+//! passed. Whatever is not plain ([`crate::plain`]) takes the long way from its start; what is, but fails a check, takes it from behind the
+//! parser. There it is decided what becomes of it: so nothing here drops, answers, holds or logs. A test
 //! drives two engines through the same random traffic, one of them without this way.
+//!
+//! There are two of it. [`Engine::short_way`] is a part of its caller's code, for packets that leave their flow's state as it is.
+//! [`Engine::short_turn`] is for those that change it, which are the first answers, handshakes and ends.
 
-use crate::Tick;
+use core::net::Ipv4Addr;
+
 use crate::engine::Engine;
 use crate::engine::forward::is_too_big;
 use crate::flow::{Direction, FlowId};
 use crate::frame::Frame;
 use crate::interface::{Interface, Link};
 use crate::key::{Protocol, Side};
+use crate::neighbor::{Mac, NeighborId};
 use crate::packet::Packet;
 use crate::plain;
-use crate::verdict::{Egress, Verdict};
+use crate::rewrite::limit_segments;
+use crate::verdict::Egress;
+use crate::{Tick, ZoneId};
 
 /// Which packets may take the short way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +35,17 @@ pub(super) enum ShortWay {
     Open,
     /// None.
     Closed,
+}
+
+/// How a packet that changes its flow's state leaves.
+struct Out {
+    zone: ZoneId,
+    /// The neighbour's address.
+    hop: Ipv4Addr,
+    /// The neighbour, if the flow remembers one.
+    neighbor: Option<NeighborId>,
+    /// Source and destination.
+    ends: ((Ipv4Addr, u16), (Ipv4Addr, u16)),
 }
 
 impl Engine {
@@ -50,7 +68,7 @@ impl Engine {
         (!may_be_dhcp(&packet)).then_some(packet)
     }
 
-    /// Forwards a plain packet of a known flow; `None`: nothing has happened yet.
+    /// Forwards a plain packet of a known flow that leaves its state as it is; `None`: nothing has happened yet.
     #[inline(always)]
     pub(super) fn short_way(
         &mut self,
@@ -58,7 +76,7 @@ impl Engine {
         packet: &Packet,
         (id, direction): (FlowId, Direction),
         tick: Tick,
-    ) -> Option<Verdict> {
+    ) -> Option<Egress> {
         let flow = self.conntrack.flow(id);
         if flow.generation() != self.policy.generation() || flow.is_attended() {
             return None;
@@ -78,7 +96,69 @@ impl Engine {
         self.conntrack.follow(id, direction, packet, tick.now)?;
         let ends = ((from, src.port), (to, dst.port));
         plain::write(frame, packet, ends, (mac, egress.mac))?;
-        Some(Verdict::Forward(Egress::granted(zone)))
+        Some(Egress::granted(zone))
+    }
+
+    /// The same for one that may change it. A SYN that begins another flow has been told apart.
+    pub(super) fn short_turn(
+        &mut self,
+        frame: &mut Frame<'_>,
+        packet: &Packet,
+        (id, direction): (FlowId, Direction),
+        tick: Tick,
+    ) -> Option<Egress> {
+        let out = self.way_out(frame, packet, (id, direction))?;
+        let (neighbor, mac) = match out.neighbor {
+            Some(neighbor) => (neighbor, self.fresh(neighbor, &out, tick)?),
+            None => self.neighbors.known(out.zone, out.hop, tick.now)?,
+        };
+        let seen = self.conntrack.observe(id, direction, packet, tick.now);
+        seen.ok()?;
+        if out.neighbor.is_none() {
+            self.conntrack.remember_neighbor(id, direction, neighbor);
+        }
+        limit_segments(frame, packet, self.interfaces.get(out.zone)?.mtu)?;
+        self.send(frame, packet, &out, mac)
+    }
+
+    /// How a packet leaves, if nothing but its neighbour and its flow's state can speak against it.
+    #[inline(always)]
+    fn way_out(
+        &self,
+        frame: &Frame<'_>,
+        packet: &Packet,
+        (id, direction): (FlowId, Direction),
+    ) -> Option<Out> {
+        let flow = self.conntrack.flow(id);
+        if flow.generation() != self.policy.generation() || flow.is_attended() {
+            return None;
+        }
+        let (src, dst, way) = flow.rewritten(direction);
+        let (from, to) = (src.address.as_v4()?, dst.address.as_v4()?);
+        let zone = way.as_zone()?;
+        let egress = self.interfaces.get(zone).filter(is_open)?;
+        if packet.ttl <= 1 || is_too_big(frame, packet, egress.mtu) {
+            return None;
+        }
+        let hop = self.routes.lookup(to).filter(|hop| hop.zone == zone)?;
+        Some(Out {
+            zone,
+            hop: hop.neighbor(to),
+            neighbor: flow.neighbor(direction),
+            ends: ((from, src.port), (to, dst.port)),
+        })
+    }
+
+    #[inline(always)]
+    fn fresh(&self, neighbor: NeighborId, out: &Out, tick: Tick) -> Option<Mac> {
+        self.neighbors.fresh(neighbor, out.zone, out.hop, tick.now)
+    }
+
+    #[inline(always)]
+    fn send(&self, frame: &mut Frame<'_>, packet: &Packet, out: &Out, to: Mac) -> Option<Egress> {
+        let own = self.interfaces.get(out.zone)?.mac;
+        plain::write(frame, packet, out.ends, (to, own))?;
+        Some(Egress::granted(out.zone))
     }
 }
 
