@@ -429,7 +429,14 @@ impl Engine {
     #[inline(never)]
     fn stranger(&mut self, frame: &mut Frame<'_>, packet: &Packet, tick: Tick) -> Step<Verdict> {
         frame.truncate(ETHERNET + usize::from(packet.ip_len));
-        self.first(frame, packet, tick)
+        let flow = match self.admit(frame, packet, tick)? {
+            Admission::Flow(id) => (id, Direction::Original),
+            Admission::Ended(verdict) => return Ok(verdict),
+        };
+        match self.short_departure(frame, packet, flow, tick) {
+            Some(egress) => Ok(Verdict::Forward(egress)),
+            None => self.forward(frame, packet, flow, tick),
+        }
     }
 
     fn ip(

@@ -20,6 +20,10 @@ pub struct Sources {
     limit: u32,
 }
 
+/// A source's two counters.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted([usize; 2]);
+
 impl Sources {
     /// Counters for a table of `flows` flows, and how many one source may have.
     #[must_use]
@@ -42,23 +46,26 @@ impl Sources {
         flows / 4 + 64
     }
 
+    /// Where a source is counted.
+    #[must_use]
+    pub fn counted(&self, source: Address, side: Side) -> Counted {
+        Counted(self.hasher.two_places(source, side, self.rows[0].len()))
+    }
+
     /// Whether the source may open one more flow.
     #[must_use]
-    pub fn may_open(&self, source: Address, side: Side) -> bool {
-        let [a, b] = self.places(source, side);
+    pub fn may_open(&self, Counted([a, b]): Counted) -> bool {
         self.rows[0][a].min(self.rows[1][b]) < self.limit
     }
 
     /// The source has opened a flow.
-    pub fn opened(&mut self, source: Address, side: Side) {
-        let [a, b] = self.places(source, side);
+    pub fn opened(&mut self, Counted([a, b]): Counted) {
         self.rows[0][a] = self.rows[0][a].saturating_add(1);
         self.rows[1][b] = self.rows[1][b].saturating_add(1);
     }
 
     /// A flow of the source has ended.
-    pub fn ended(&mut self, source: Address, side: Side) {
-        let [a, b] = self.places(source, side);
+    pub fn ended(&mut self, Counted([a, b]): Counted) {
         self.rows[0][a] = self.rows[0][a].saturating_sub(1);
         self.rows[1][b] = self.rows[1][b].saturating_sub(1);
     }
@@ -74,9 +81,5 @@ impl Sources {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.iter().flatten().all(|count| *count == 0)
-    }
-
-    fn places(&self, source: Address, side: Side) -> [usize; 2] {
-        self.hasher.two_places(source, side, self.rows[0].len())
     }
 }

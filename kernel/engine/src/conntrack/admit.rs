@@ -87,7 +87,8 @@ impl Conntrack {
     ) -> Result<FlowId, DropReason> {
         let source = new.original.src.address;
         begins(packet, self.pickup)?;
-        if !self.sources.may_open(source, new.original.side) {
+        let counted = self.sources.counted(source, new.original.side);
+        if !self.sources.may_open(counted) {
             return Err(DropReason::SourceLimit);
         }
         if !self.rates.may_open(source, new.original.side, tick.now) {
@@ -97,6 +98,8 @@ impl Conntrack {
         let translation = self.translate(new, tick.random)?;
         match self.enter(new, &translation, packet, tick) {
             Ok(id) => {
+                self.sources.opened(counted);
+                self.rates.opened(source, new.original.side, tick.now);
                 if let Some(forward) = new.forward {
                     self.forwards.take_turn(forward);
                 }
@@ -221,8 +224,13 @@ impl Conntrack {
     }
 
     /// The mapping by which a flow came in; it stays as long as the flow does.
+    ///
+    /// A forward's ports are leased to nobody.
     fn invited_by(&self, new: &NewFlow) -> Option<MappingId> {
-        if new.original.dst == new.destination || !has_leases(new.original.protocol) {
+        if new.forward.is_some()
+            || new.original.dst == new.destination
+            || !has_leases(new.original.protocol)
+        {
             return None;
         }
         let id = self
@@ -263,9 +271,6 @@ impl Conntrack {
             let permit = self.permit(new, mapping);
             self.table.get_mut(id).set_permit(permit);
         }
-        let (source, side) = (new.original.src.address, new.original.side);
-        self.sources.opened(source, side);
-        self.rates.opened(source, side, tick.now);
         self.timers.start(id, tick.now, &mut self.table);
         Ok(id)
     }

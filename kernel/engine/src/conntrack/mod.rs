@@ -318,7 +318,8 @@ impl Conntrack {
         if let Some(control) = control {
             self.leave(control);
         }
-        self.sources.ended(source.src.address, source.side);
+        let counted = self.sources.counted(source.src.address, source.side);
+        self.sources.ended(counted);
         self.timers.stop(id, life, &mut self.table);
         self.table.remove(id);
     }

@@ -22,7 +22,7 @@ use crate::frame::Frame;
 use crate::interface::{Interface, Link};
 use crate::key::{Protocol, Side};
 use crate::neighbor::{Mac, NeighborId};
-use crate::packet::Packet;
+use crate::packet::{Content, Packet};
 use crate::plain;
 use crate::rewrite::limit_segments;
 use crate::verdict::Egress;
@@ -77,6 +77,9 @@ impl Engine {
         (id, direction): (FlowId, Direction),
         tick: Tick,
     ) -> Option<Egress> {
+        if opens_or_closes(packet) {
+            return None;
+        }
         let flow = self.conntrack.flow(id);
         if flow.generation() != self.policy.generation() || flow.is_attended() {
             return None;
@@ -107,21 +110,59 @@ impl Engine {
         (id, direction): (FlowId, Direction),
         tick: Tick,
     ) -> Option<Egress> {
-        let out = self.way_out(frame, packet, (id, direction))?;
-        let (neighbor, mac) = match out.neighbor {
-            Some(neighbor) => (neighbor, self.fresh(neighbor, &out, tick)?),
-            None => self.neighbors.known(out.zone, out.hop, tick.now)?,
-        };
+        let way = self.known_way(frame, packet, (id, direction), tick)?;
         let seen = self.conntrack.observe(id, direction, packet, tick.now);
         seen.ok()?;
-        if out.neighbor.is_none() {
-            self.conntrack.remember_neighbor(id, direction, neighbor);
-        }
-        limit_segments(frame, packet, self.interfaces.get(out.zone)?.mtu)?;
-        self.send(frame, packet, &out, mac)
+        self.depart(frame, packet, (id, direction), &way)
     }
 
-    /// How a packet leaves, if nothing but its neighbour and its flow's state can speak against it.
+    /// The same for one that has just begun its flow.
+    pub(super) fn short_departure(
+        &mut self,
+        frame: &mut Frame<'_>,
+        packet: &Packet,
+        flow: (FlowId, Direction),
+        tick: Tick,
+    ) -> Option<Egress> {
+        let way = self.known_way(frame, packet, flow, tick)?;
+        self.depart(frame, packet, flow, &way)
+    }
+
+    /// How a packet leaves, if nothing but its flow's state can speak against it.
+    #[inline(always)]
+    fn known_way(
+        &mut self,
+        frame: &Frame<'_>,
+        packet: &Packet,
+        flow: (FlowId, Direction),
+        tick: Tick,
+    ) -> Option<(Out, NeighborId, Mac)> {
+        let out = self.way_out(frame, packet, flow)?;
+        let (neighbor, mac) = match out.neighbor {
+            Some(id) => (id, self.neighbors.fresh(id, out.zone, out.hop, tick.now)?),
+            None => self.neighbors.known(out.zone, out.hop, tick.now)?,
+        };
+        Some((out, neighbor, mac))
+    }
+
+    #[inline(always)]
+    fn depart(
+        &mut self,
+        frame: &mut Frame<'_>,
+        packet: &Packet,
+        (id, direction): (FlowId, Direction),
+        (out, neighbor, mac): &(Out, NeighborId, Mac),
+    ) -> Option<Egress> {
+        if out.neighbor.is_none() {
+            self.conntrack.remember_neighbor(id, direction, *neighbor);
+        }
+        let egress = self.interfaces.get(out.zone)?;
+        limit_segments(frame, packet, egress.mtu)?;
+        plain::write(frame, packet, out.ends, (*mac, egress.mac))?;
+        Some(Egress::granted(out.zone))
+    }
+
+    /// How a packet leaves, if nothing but its neighbour or its flow's state can speak against it.
     #[inline(always)]
     fn way_out(
         &self,
@@ -148,22 +189,16 @@ impl Engine {
             ends: ((from, src.port), (to, dst.port)),
         })
     }
-
-    #[inline(always)]
-    fn fresh(&self, neighbor: NeighborId, out: &Out, tick: Tick) -> Option<Mac> {
-        self.neighbors.fresh(neighbor, out.zone, out.hop, tick.now)
-    }
-
-    #[inline(always)]
-    fn send(&self, frame: &mut Frame<'_>, packet: &Packet, out: &Out, to: Mac) -> Option<Egress> {
-        let own = self.interfaces.get(out.zone)?.mac;
-        plain::write(frame, packet, out.ends, (to, own))?;
-        Some(Egress::granted(out.zone))
-    }
 }
 
 fn is_open(interface: &&Interface) -> bool {
     interface.link == Link::Up && interface.own().is_some()
+}
+
+/// Whether a packet is a segment that opens or closes a connection.
+#[inline(always)]
+fn opens_or_closes(packet: &Packet) -> bool {
+    matches!(&packet.content, Content::Tcp(segment) if !segment.flags.only_acknowledges())
 }
 
 /// Whether a packet has a port of DHCP's as its destination: the box may have to take it, flow or not.

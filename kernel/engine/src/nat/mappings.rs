@@ -158,13 +158,17 @@ impl Mappings {
         behavior: &Behavior,
         random: u64,
     ) -> Result<MappingId, DropReason> {
-        if let Some(id) = self.by_inside(inside, owner, address) {
+        let peers = self.peers_hash(inside.peers);
+        let place = (inside.protocol, inside.side, Side::zone(owner));
+        let hash = self.place_hash(place, &inside.endpoint, peers);
+        if let Some(id) = self.by_inside(hash, inside, peers, (owner, address)) {
             return Ok(id);
         }
         if self.free.is_none() && self.slots.len() >= self.capacity {
             return Err(DropReason::NatPortsExhausted);
         }
-        if !self.hosts.may_open(inside.endpoint.address, inside.side) {
+        let counted = self.hosts.counted(inside.endpoint.address, inside.side);
+        if !self.hosts.may_open(counted) {
             return Err(DropReason::SourceLimit);
         }
         let port = self.lease(inside, (owner, address), behavior, random)?;
@@ -174,11 +178,12 @@ impl Mappings {
             inside: inside.endpoint,
             outside_side: Side::zone(owner),
             outside: Endpoint { address, port },
-            peers: self.peers_hash(inside.peers),
+            peers,
             filtering: behavior.filtering,
             flows: 0,
         };
-        Ok(self.enter(mapping))
+        self.hosts.opened(counted);
+        Ok(self.enter(mapping, hash))
     }
 
     /// Whether a port of an address in zone `owner` is kept for a forward or a service of ours.
@@ -218,17 +223,22 @@ impl Mappings {
         }
         let hash = self.outside_hash(mapping.protocol, &mapping.outside);
         self.by_outside.remove(hash, id.0);
-        self.hosts
-            .ended(mapping.inside.address, mapping.inside_side);
+        let counted = self
+            .hosts
+            .counted(mapping.inside.address, mapping.inside_side);
+        self.hosts.ended(counted);
         self.slots[id.0 as usize] = Slot::Free(self.free);
         self.free = Some(id.0);
         self.live -= 1;
     }
 
-    fn by_inside(&self, inside: &Inside, owner: ZoneId, address: Address) -> Option<MappingId> {
-        let peers = self.peers_hash(inside.peers);
-        let place = (inside.protocol, inside.side, Side::zone(owner));
-        let hash = self.place_hash(place, &inside.endpoint, peers);
+    fn by_inside(
+        &self,
+        hash: u64,
+        inside: &Inside,
+        peers: u32,
+        (owner, address): (ZoneId, Address),
+    ) -> Option<MappingId> {
         let found = self.by_inside.find(hash, |index| {
             self.get(MappingId(index)).is_some_and(|m| {
                 m.protocol == inside.protocol
@@ -261,7 +271,8 @@ impl Mappings {
             .ok_or(DropReason::NatPortsExhausted)
     }
 
-    fn enter(&mut self, mapping: Mapping) -> MappingId {
+    /// Enters a mapping whose inside endpoint has that hash.
+    fn enter(&mut self, mapping: Mapping, inside: u64) -> MappingId {
         let index = match self.free {
             Some(index) => {
                 let slot = &mut self.slots[index as usize];
@@ -277,11 +288,8 @@ impl Mappings {
             }
         };
         self.live += 1;
-        self.hosts
-            .opened(mapping.inside.address, mapping.inside_side);
         let outside = self.outside_hash(mapping.protocol, &mapping.outside);
         let mut entered = self.by_outside.insert(outside, index);
-        let inside = self.inside_hash(&mapping);
         entered &= self.by_inside.insert(inside, index);
         debug_assert!(entered, "the indexes have room for every mapping");
         MappingId(index)

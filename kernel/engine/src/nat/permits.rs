@@ -72,12 +72,13 @@ impl Permits {
     /// Whether the mapping's inside endpoint has sent to this address.
     #[must_use]
     pub fn admits(&self, mapping: MappingId, peer: Address) -> bool {
-        self.find(mapping, peer).is_some()
+        self.find(self.hash(mapping, peer), mapping, peer).is_some()
     }
 
     /// A flow of the mapping goes to this peer.
     pub fn grant(&mut self, mapping: MappingId, peer: Address) -> Permit {
-        if let Some(index) = self.find(mapping, peer) {
+        let hash = self.hash(mapping, peer);
+        if let Some(index) = self.find(hash, mapping, peer) {
             if let Slot::Used { flows, .. } = &mut self.slots[index as usize] {
                 *flows += 1;
             }
@@ -91,7 +92,6 @@ impl Permits {
             peer,
             flows: 1,
         };
-        let hash = self.hasher.address(peer, mapping.0);
         let entered = self.index.insert(hash, index);
         debug_assert!(entered, "the index has room for every permit");
         self.live += 1;
@@ -100,7 +100,8 @@ impl Permits {
 
     /// A flow that held a permit has ended.
     pub fn give_back(&mut self, mapping: MappingId, peer: Address) {
-        let Some(index) = self.find(mapping, peer) else {
+        let hash = self.hash(mapping, peer);
+        let Some(index) = self.find(hash, mapping, peer) else {
             return;
         };
         let Slot::Used { flows, .. } = &mut self.slots[index as usize] else {
@@ -110,15 +111,17 @@ impl Permits {
         if *flows > 0 {
             return;
         }
-        let hash = self.hasher.address(peer, mapping.0);
         self.index.remove(hash, index);
         self.slots[index as usize] = Slot::Free(self.free);
         self.free = Some(index);
         self.live -= 1;
     }
 
-    fn find(&self, of: MappingId, to: Address) -> Option<u32> {
-        let hash = self.hasher.address(to, of.0);
+    fn hash(&self, of: MappingId, to: Address) -> u64 {
+        self.hasher.address(to, of.0)
+    }
+
+    fn find(&self, hash: u64, of: MappingId, to: Address) -> Option<u32> {
         self.index
             .find(hash, |index| match &self.slots[index as usize] {
                 Slot::Used { mapping, peer, .. } => *mapping == of.0 && *peer == to,
