@@ -58,6 +58,17 @@ pub enum Dhcp {
     Silent,
 }
 
+/// What an address is on our segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// A segment's own broadcast address, or its old form, the network's.
+    Broadcast,
+    /// One that we hold, in this zone.
+    Ours(ZoneId),
+    /// A host's, or nobody's.
+    Other,
+}
+
 impl Interface {
     /// Our address, if there is one.
     #[must_use]
@@ -71,12 +82,25 @@ impl Interface {
         self.own() == Some(address) || self.aliases.iter().any(|net| net.contains(&address))
     }
 
-    /// Whether a destination is the segment's own broadcast address (or its old form, the network's).
-    #[must_use]
-    pub fn is_directed_broadcast(&self, dst: Ipv4Addr) -> bool {
-        self.address.is_some_and(|net| {
-            net.prefix_len() < 31 && (dst == net.broadcast() || dst == net.network())
-        })
+    /// What an address is here.
+    #[inline]
+    fn standing(&self, address: Ipv4Addr) -> Standing {
+        if let Some(net) = self.address {
+            let differs = net.addr().to_bits() ^ address.to_bits();
+            let host = u32::MAX.checked_shr(net.prefix_len().into()).unwrap_or(0);
+            let inside = address.to_bits() & host;
+            // A segment of two addresses has neither (RFC 3021).
+            if differs & !host == 0 && host > 1 && (inside == host || inside == 0) {
+                return Standing::Broadcast;
+            }
+            if differs == 0 {
+                return Standing::Ours(self.zone);
+            }
+        }
+        match self.aliases.iter().any(|net| net.contains(&address)) {
+            true => Standing::Ours(self.zone),
+            false => Standing::Other,
+        }
     }
 
     /// Whether an address lies on the segment.
@@ -146,12 +170,18 @@ impl Interfaces {
         self.0.iter().find(|interface| interface.holds(address))
     }
 
-    /// Whether this is some segment's own broadcast address.
+    /// What an address is on our segments.
     #[must_use]
-    pub fn is_directed_broadcast(&self, dst: Ipv4Addr) -> bool {
-        self.0
-            .iter()
-            .any(|interface| interface.is_directed_broadcast(dst))
+    pub fn standing(&self, address: Ipv4Addr) -> Standing {
+        let mut standing = Standing::Other;
+        for interface in &self.0 {
+            match (interface.standing(address), standing) {
+                (Standing::Broadcast, _) => return Standing::Broadcast,
+                (Standing::Ours(zone), Standing::Other) => standing = Standing::Ours(zone),
+                (Standing::Ours(_) | Standing::Other, _) => {}
+            }
+        }
+        standing
     }
 
     /// The largest MTU.

@@ -14,7 +14,7 @@ use crate::flow::{Direction, FlowId};
 use crate::frame::Frame;
 use crate::ftp::controls::ControlId;
 use crate::icmp;
-use crate::interface::Interface;
+use crate::interface::{Interface, Standing};
 use crate::key::{Endpoint, FlowKey, Side};
 use crate::martian;
 use crate::output::Record;
@@ -72,19 +72,20 @@ impl Engine {
             return Err(DropReason::Ipv6);
         };
         self.check_source(key.side, src)?;
-        self.check_destination(dst)?;
+        let standing = self.interfaces.standing(dst);
+        check_destination(dst, standing)?;
         if let Some(expected) = self.expected(packet)? {
             return self.admit_expected(frame, packet, expected, tick);
         }
-        let way = match self.interfaces.owner(dst).map(|owner| owner.zone) {
-            None => match self.routed(key, dst) {
+        let way = match standing {
+            Standing::Broadcast | Standing::Other => match self.routed(key, dst) {
                 Err(DropReason::NoRoute) => {
                     self.tell(frame, packet, icmp::Error::NetworkUnreachable, tick);
                     return Err(DropReason::NoRoute);
                 }
                 routed => routed?,
             },
-            Some(owner) => match self.invited(packet, owner)? {
+            Standing::Ours(owner) => match self.invited(packet, owner)? {
                 Some(way) => way,
                 None => {
                     return self
@@ -177,41 +178,35 @@ impl Engine {
             return Ok(());
         };
         let hop = self.check_origin(zone, src)?;
+        if hop.via.is_none() || !martian::is_private(src) {
+            return Ok(());
+        }
         let stranger =
             |interface: &Interface| !interface.allow_private_sources && !interface.is_on_link(src);
-        let by_default_route = hop.via.is_some() && self.interfaces.get(zone).is_some_and(stranger);
+        let by_default_route = self.interfaces.get(zone).is_some_and(stranger);
         let fixed = self
             .fixed_routes
             .iter()
             .any(|route| route.hop.zone == zone && route.to.contains(&src));
-        if martian::is_private(src) && by_default_route && !fixed {
-            return Err(DropReason::MartianSource);
+        match by_default_route && !fixed {
+            true => Err(DropReason::MartianSource),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// A source must exist, must not be ours, and must live where the packet came from (RFC 3704).
     pub(super) fn check_origin(&self, zone: ZoneId, src: Ipv4Addr) -> Step<NextHop> {
-        if !martian::is_source(src) || self.interfaces.is_directed_broadcast(src) {
+        let standing = self.interfaces.standing(src);
+        if !martian::is_source(src) || standing == Standing::Broadcast {
             return Err(DropReason::MartianSource);
         }
-        if self.interfaces.owner(src).is_some() {
+        if standing != Standing::Other {
             return Err(DropReason::OwnSource);
         }
         self.routes
             .lookup(src)
             .filter(|hop| hop.zone == zone)
             .ok_or(DropReason::ReversePath)
-    }
-
-    fn check_destination(&self, dst: Ipv4Addr) -> Step<()> {
-        if martian::is_group(dst) || self.interfaces.is_directed_broadcast(dst) {
-            return Err(DropReason::GroupDestination);
-        }
-        if !martian::is_destination(dst) {
-            return Err(DropReason::MartianDestination);
-        }
-        Ok(())
     }
 
     /// The way of a packet whose destination is not ours.
@@ -373,4 +368,14 @@ impl Engine {
         self.conntrack.confirm(id, generation);
         Ok(())
     }
+}
+
+fn check_destination(dst: Ipv4Addr, standing: Standing) -> Step<()> {
+    if martian::is_group(dst) || standing == Standing::Broadcast {
+        return Err(DropReason::GroupDestination);
+    }
+    if !martian::is_destination(dst) {
+        return Err(DropReason::MartianDestination);
+    }
+    Ok(())
 }

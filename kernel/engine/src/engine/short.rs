@@ -17,7 +17,7 @@ use core::net::Ipv4Addr;
 
 use crate::engine::Engine;
 use crate::engine::forward::is_too_big;
-use crate::flow::{Direction, FlowId};
+use crate::flow::{Direction, Flow, FlowId};
 use crate::frame::Frame;
 use crate::interface::{Interface, Link};
 use crate::key::{Protocol, Side};
@@ -68,6 +68,12 @@ impl Engine {
         (!may_be_dhcp(&packet)).then_some(packet)
     }
 
+    /// Whether the present policy has looked at a flow, and nothing else wants to look at its packets.
+    #[inline(always)]
+    fn is_settled(&self, flow: &Flow) -> bool {
+        flow.generation() == self.policy.generation() && !flow.is_attended()
+    }
+
     /// Forwards a plain packet of a known flow that leaves its state as it is; `None`: nothing has happened yet.
     #[inline(always)]
     pub(super) fn short_way(
@@ -81,14 +87,14 @@ impl Engine {
             return None;
         }
         let flow = self.conntrack.flow(id);
-        if flow.generation() != self.policy.generation() || flow.is_attended() {
+        if !self.is_settled(flow) {
             return None;
         }
         let (src, dst, way) = flow.rewritten(direction);
         let (from, to) = (src.address.as_v4()?, dst.address.as_v4()?);
         let zone = way.as_zone()?;
         let egress = self.interfaces.get(zone).filter(is_open)?;
-        if packet.ttl <= 1 || is_too_big(frame, packet, egress.mtu) {
+        if !may_go_on(frame, packet, egress) {
             return None;
         }
         let hop = self.routes.lookup(to).filter(|hop| hop.zone == zone)?;
@@ -171,14 +177,14 @@ impl Engine {
         (id, direction): (FlowId, Direction),
     ) -> Option<Out> {
         let flow = self.conntrack.flow(id);
-        if flow.generation() != self.policy.generation() || flow.is_attended() {
+        if !self.is_settled(flow) {
             return None;
         }
         let (src, dst, way) = flow.rewritten(direction);
         let (from, to) = (src.address.as_v4()?, dst.address.as_v4()?);
         let zone = way.as_zone()?;
         let egress = self.interfaces.get(zone).filter(is_open)?;
-        if packet.ttl <= 1 || is_too_big(frame, packet, egress.mtu) {
+        if !may_go_on(frame, packet, egress) {
             return None;
         }
         let hop = self.routes.lookup(to).filter(|hop| hop.zone == zone)?;
@@ -189,6 +195,12 @@ impl Engine {
             ends: ((from, src.port), (to, dst.port)),
         })
     }
+}
+
+/// Whether a packet may come a hop further, as it is.
+#[inline(always)]
+fn may_go_on(frame: &Frame<'_>, packet: &Packet, egress: &Interface) -> bool {
+    packet.ttl > 1 && !is_too_big(frame, packet, egress.mtu)
 }
 
 fn is_open(interface: &&Interface) -> bool {
