@@ -121,9 +121,12 @@ fn a_syn_whose_checksum_is_undone_is_clamped_all_the_same() {
             header.set_options(&[option]).expect("an option");
         })
     };
-    let frame = undone(&world, &with_mss(1460), TCP, None);
-    let sent = world.send_wire(dmz(), frame).remove(0);
-    assert_eq!(completed(&sent), with_mss(1360).hop());
+    // The second finds its neighbour known.
+    for _ in 0..2 {
+        let frame = undone(&world, &with_mss(1460), TCP, None);
+        let sent = world.send_wire(dmz(), frame).remove(0);
+        assert_eq!(completed(&sent), with_mss(1360).hop());
+    }
 }
 
 #[test]

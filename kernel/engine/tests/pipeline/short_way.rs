@@ -1,13 +1,15 @@
 //! Whether a packet takes the short way or the long one, the same becomes of it and of all that follow.
 
+use core::time::Duration;
+
 use proptest::prelude::*;
 
-use sekisho_engine::DropReason::TtlExceeded;
+use sekisho_engine::DropReason::{NotOffered, TtlExceeded};
 
 use crate::support::ip::udp;
 use crate::support::random::{Distortion, KINDS, Step, Story, distorted, distortion, steps};
 use crate::support::setup::masquerading;
-use crate::support::world::dmz;
+use crate::support::world::{dmz, wan};
 
 /// Compares all that can be seen of two engines.
 fn compare(short: &Story, long: &Story) {
@@ -57,6 +59,28 @@ fn a_known_flows_packets_still_need_a_hop_to_live() {
     }
     let sent = world.pass(dmz(), &packet.ttl(2));
     assert_eq!(sent.packet.header.time_to_live, 1);
+}
+
+#[test]
+fn what_only_comes_in_keeps_no_mapping_alive_though_all_neighbours_are_known() {
+    let mut world = masquerading();
+    let other = [
+        udp("10.99.0.2:40001", "192.0.2.9:53", b"?"),
+        udp("192.0.2.9:53", "203.0.113.1:40001", b"!"),
+    ];
+    let reply = udp("192.0.2.9:53", "203.0.113.1:40000", b"!");
+    world.pass(dmz(), &udp("10.99.0.2:40000", "192.0.2.9:53", b"?"));
+    world.pass(wan(), &reply);
+    for _ in 0..4 {
+        world.pass_time(Duration::from_secs(74));
+        // Neighbours are trusted for half a minute: another flow makes them known again.
+        world.pass(dmz(), &other[0]);
+        world.pass(wan(), &other[1]);
+        world.pass(wan(), &reply);
+    }
+    world.pass_time(Duration::from_secs(20));
+    assert_eq!(world.refuse(wan(), &reply), NotOffered);
+    world.pass(wan(), &other[1]);
 }
 
 proptest! {
