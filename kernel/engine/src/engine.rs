@@ -14,15 +14,19 @@
 //! [`admit`](mod@self::admit), [`forward`](mod@self::forward), [`gateway`](mod@self::gateway),
 //! [`own`](mod@self::own), [`proxy`](mod@self::proxy), [`related`](mod@self::related).
 //!
-//! Before all that, plain packets of known flows are offered a shorter way, [`short`].
+//! Before all that, plain packets of known flows are offered a shorter way, [`short`]; and before their turn comes, packets of a burst
+//! are looked at together if the flow table is large, [`foresight`](mod@self::foresight).
 
 mod admit;
+mod foresight;
 mod forward;
 mod gateway;
 mod own;
 mod proxy;
 mod related;
 mod short;
+
+pub use foresight::{Foreseen, Foresight, GROUP, Pace};
 
 use admit::Admission;
 use short::ShortWay;
@@ -156,19 +160,7 @@ impl Engine {
 
     /// Takes a frame that came in by a zone's card.
     pub fn receive(&mut self, ingress: ZoneId, frame: &mut Frame<'_>, tick: Tick) -> Verdict {
-        let side = Side::zone(ingress);
-        self.counters.arrived(side);
-        let step = match self.plain(side, frame) {
-            Some(packet) => match self.plain_ip(frame, packet, tick) {
-                Offer::Taken(egress) => {
-                    self.counters.forwarded_plain(egress.zone());
-                    return Verdict::Forward(egress);
-                }
-                Offer::Decided(step) => step,
-            },
-            None => self.process(side, frame, Visit::First, tick),
-        };
-        self.decide(step)
+        self.take(ingress, frame, None, tick)
     }
 
     /// Takes a frame that one of the box's own services made, with room for an Ethernet header.
@@ -350,6 +342,29 @@ impl Engine {
         self.interfaces.get(zone)
     }
 
+    #[inline(always)]
+    fn take(
+        &mut self,
+        ingress: ZoneId,
+        frame: &mut Frame<'_>,
+        foresight: Option<&Foresight>,
+        tick: Tick,
+    ) -> Verdict {
+        let side = Side::zone(ingress);
+        self.counters.arrived(side);
+        let step = match self.plain(side, frame) {
+            Some(packet) => match self.plain_ip(frame, packet, foresight, tick) {
+                Offer::Taken(egress) => {
+                    self.counters.forwarded_plain(egress.zone());
+                    return Verdict::Forward(egress);
+                }
+                Offer::Decided(step) => step,
+            },
+            None => self.process(side, frame, Visit::First, tick),
+        };
+        self.decide(step)
+    }
+
     fn decide(&mut self, step: Step<Verdict>) -> Verdict {
         let verdict = step.unwrap_or_else(Verdict::Drop);
         self.counters.decided(&verdict);
@@ -392,8 +407,14 @@ impl Engine {
 
     /// The same for a plain packet, which is offered the short way.
     #[inline(always)]
-    fn plain_ip(&mut self, frame: &mut Frame<'_>, packet: Packet, tick: Tick) -> Offer {
-        let found = self.conntrack.find_plain(&packet.key);
+    fn plain_ip(
+        &mut self,
+        frame: &mut Frame<'_>,
+        packet: Packet,
+        foresight: Option<&Foresight>,
+        tick: Tick,
+    ) -> Offer {
+        let found = self.conntrack.find_plain(&packet.key, foresight);
         // Copies, so that the packet of the short way need not lie in memory.
         match found {
             Some(found) => match self.short_way(frame, &packet, found, tick) {

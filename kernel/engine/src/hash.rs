@@ -5,12 +5,36 @@ use core::net::Ipv4Addr;
 use siphasher::sip::SipHasher13;
 
 use crate::address::Address;
-use crate::key::{Endpoint, FlowKey, Side};
+use crate::key::{Endpoint, FlowKey, Protocol, Side};
 
 /// A secret key.
 #[derive(Clone, Copy)]
 pub struct Hasher {
     keys: [u64; 2],
+}
+
+/// A key of two IPv4 addresses, in short: two are equal if, and only if, their keys are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyV4([u64; 2]);
+
+impl KeyV4 {
+    /// What no packet has: neither addresses nor ports.
+    pub const NONE: Self = Self([0; 2]);
+
+    /// The key in short; its addresses are given besides.
+    #[inline(always)]
+    pub fn new(key: &FlowKey, src: Ipv4Addr, dst: Ipv4Addr) -> Self {
+        let ends = u64::from(src.to_bits()) << 32 | u64::from(dst.to_bits());
+        let ports = u32::from(key.src.port) << 16 | u32::from(key.dst.port);
+        Self::of(ends, ports, key.protocol, key.side)
+    }
+
+    /// A key whose addresses, source first, and ports are given as they follow each other in a packet.
+    #[inline(always)]
+    pub const fn of(addresses: u64, ports: u32, protocol: Protocol, side: Side) -> Self {
+        let rest = (ports as u64) << 16 | (protocol.0 as u64) << 8 | side.raw() as u64;
+        Self([addresses, rest])
+    }
 }
 
 impl core::fmt::Debug for Hasher {
@@ -38,12 +62,13 @@ impl Hasher {
     /// The hash of a key of two IPv4 addresses, which are given besides.
     #[inline(always)]
     pub fn flow_v4(&self, key: &FlowKey, src: Ipv4Addr, dst: Ipv4Addr) -> u64 {
-        let ends = u64::from(src.to_bits()) << 32 | u64::from(dst.to_bits());
-        let rest = u64::from(key.src.port) << 32
-            | u64::from(key.dst.port) << 16
-            | u64::from(key.protocol.0) << 8
-            | u64::from(key.side.raw());
-        self.two_words([ends, rest])
+        self.key_v4(KeyV4::new(key, src, dst))
+    }
+
+    /// The same of a key in short.
+    #[inline(always)]
+    pub const fn key_v4(&self, KeyV4(words): KeyV4) -> u64 {
+        self.two_words(words)
     }
 
     /// SipHash-1-3 of sixteen bytes, as two numbers: what [`bytes`](Self::bytes) would say, without its loops.
@@ -153,7 +178,6 @@ fn endpoint(at: &Endpoint) -> [u8; 18] {
 mod tests {
     use super::*;
     use crate::ZoneId;
-    use crate::key::Protocol;
     use std::vec::Vec;
 
     /// What an attacker can vary: the port, and the last bytes of its address.
@@ -174,6 +198,27 @@ mod tests {
             let words = [number.wrapping_mul(0x9e37_79b9_7f4a_7c15), !number];
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
             assert_eq!(hasher.two_words(words), hasher.bytes(&bytes));
+        }
+    }
+
+    #[test]
+    fn keys_in_short_differ_if_any_part_does() {
+        let short = |key: &FlowKey| {
+            let (src, dst) = (key.src.address.as_v4(), key.dst.address.as_v4());
+            KeyV4::new(key, src.expect("it is IPv4"), dst.expect("it is IPv4"))
+        };
+        let one = key(0x0102_0304);
+        let other = Ipv4Addr::new(100, 0, 2, 4);
+        let mut changed = [one; 6];
+        changed[0].src = Endpoint::new(other, one.src.port);
+        changed[1].dst = Endpoint::new(other, one.dst.port);
+        changed[2].src.port ^= 1;
+        changed[3].dst.port ^= 1;
+        changed[4].protocol = Protocol::UDP;
+        changed[5].side = Side::zone(ZoneId::new(1).expect("a zone"));
+        assert_eq!(short(&one), short(&key(0x0102_0304)));
+        for changed in changed {
+            assert_ne!(short(&one), short(&changed), "{changed:?}");
         }
     }
 

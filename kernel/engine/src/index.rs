@@ -9,6 +9,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::hint::black_box;
 
 /// Entries in a bucket.
 const WIDTH: usize = 15;
@@ -117,6 +118,19 @@ impl Index {
             at = self.after(at);
         }
         None
+    }
+
+    /// Reads the bucket in which a lookup of `hash` begins.
+    #[inline]
+    pub fn fetch(&self, hash: u64) {
+        black_box(self.bucket(self.home(hash)).0[0]);
+    }
+
+    /// The number that a lookup of `hash` tries first, if it is in the bucket in which that begins.
+    #[inline]
+    pub fn likely(&self, hash: u64) -> Option<u32> {
+        let bucket = self.bucket(self.home(hash));
+        bucket.tagged(self.tag(hash), self.number_mask).next()
     }
 
     /// Adds a number; `false` if there is no room, which cannot be while there are no more entries than asked for.

@@ -8,6 +8,7 @@ use core::net::Ipv4Addr;
 
 use crate::checksum::{Change, is_valid_header};
 use crate::frame::{Checksum, Frame};
+use crate::hash::KeyV4;
 use crate::key::{Endpoint, FlowKey, Protocol, Side};
 use crate::neighbor::Mac;
 use crate::packet::{Content, Flags, Fragment, Packet, Segment};
@@ -85,6 +86,19 @@ pub fn read(frame: &Frame<'_>, side: Side, own: &Mac) -> Option<Packet> {
     };
     check_offload(frame, &packet).ok()?;
     Some(packet)
+}
+
+/// The key of a packet that may be plain, from its head alone: what [`read`] will find it to be, if it finds it plain.
+#[inline(always)]
+pub fn key(head: &[u8], side: Side) -> Option<KeyV4> {
+    let header = head.first_chunk::<UDP_END>()?;
+    let protocol = Protocol(header[PROTOCOL]);
+    if header[12..15] != START || !matches!(protocol, Protocol::UDP | Protocol::TCP) {
+        return None;
+    }
+    let addresses = u64::from_be_bytes(*header[SOURCE..].first_chunk()?);
+    let ports = u32::from_be_bytes(*header[TRANSPORT..].first_chunk()?);
+    Some(KeyV4::of(addresses, ports, protocol, side))
 }
 
 #[inline(always)]

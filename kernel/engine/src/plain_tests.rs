@@ -132,6 +132,17 @@ proptest! {
     }
 
     #[test]
+    fn a_plain_packets_key_is_foreseen_from_its_head((mut bytes, offload) in frames()) {
+        let foreseen = key(&bytes, side());
+        let frame = Frame { offload, ..Frame::whole(&mut bytes) };
+        if let Some(Packet { key, .. }) = read(&frame, side(), &OWN) {
+            let ends = key.src.address.as_v4().zip(key.dst.address.as_v4());
+            let (src, dst) = ends.expect("it is IPv4");
+            prop_assert_eq!(foreseen, Some(KeyV4::new(&key, src, dst)));
+        }
+    }
+
+    #[test]
     fn a_packet_is_written_as_the_rewriter_writes_it(
         (mut bytes, offload) in frames(),
         src in any::<(u32, u16)>(),

@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
+use crate::engine::{Foreseen, Foresight, GROUP};
 use crate::flow::{Direction, Flow, FlowId};
-use crate::hash::Hasher;
+use crate::hash::{Hasher, KeyV4};
 use crate::index::Index;
 use crate::key::FlowKey;
 use crate::wheel::{Link, Links};
@@ -88,9 +89,47 @@ impl Table {
 
     /// The same for IPv4, as a part of its caller's code: for what happens with every packet.
     #[inline(always)]
-    pub fn find_v4(&self, key: &FlowKey) -> Option<(FlowId, Direction)> {
+    pub fn find_v4(
+        &self,
+        key: &FlowKey,
+        foresight: Option<&Foresight>,
+    ) -> Option<(FlowId, Direction)> {
         let (src, dst) = (key.src.address.as_v4()?, key.dst.address.as_v4()?);
-        self.find_hashed(key, self.hasher.flow_v4(key, src, dst))
+        let short = KeyV4::new(key, src, dst);
+        let hash = match foresight {
+            Some(foresight) if foresight.key == short => foresight.hash,
+            Some(_) | None => self.hasher.key_v4(short),
+        };
+        self.find_hashed(key, hash)
+    }
+
+    /// The hash of a key.
+    #[inline(always)]
+    pub fn hash_of(&self, key: KeyV4) -> u64 {
+        self.hasher.key_v4(key)
+    }
+
+    /// Reads ahead what lookups of a group's packets will read.
+    ///
+    /// No loop waits for a read of its own, so all of its reads are under way at once: a processor looks only some hundred
+    /// instructions ahead.
+    pub fn fetch(&self, group: &Foreseen) {
+        for foresight in group {
+            self.index.fetch(foresight.hash);
+        }
+        let flows: heapless::Vec<FlowId, GROUP> = group
+            .iter()
+            .filter_map(|foresight| self.likely(foresight.hash))
+            .collect();
+        for flow in flows {
+            self.get(flow).fetch();
+        }
+    }
+
+    /// The flow that a lookup under `hash` tries first, if the bucket in which it begins names one.
+    #[inline]
+    fn likely(&self, hash: u64) -> Option<FlowId> {
+        Some(unpack(self.index.likely(hash)?).0)
     }
 
     #[inline(always)]
@@ -234,6 +273,21 @@ mod tests {
             ..reply
         };
         assert_eq!(table.find(&elsewhere), None);
+    }
+
+    #[test]
+    fn what_a_lookup_tries_first_is_the_flow_that_it_finds() {
+        let mut table = Table::new(4, Hasher::new([1, 2]));
+        let ids = [1, 2, 3].map(|port| table.insert(flow(port)).expect("room"));
+        for (id, port) in ids.into_iter().zip([1, 2, 3]) {
+            for key in [key(port), key(port).reversed(side(0))] {
+                let hash = table.hasher.flow(&key);
+                assert_eq!(table.likely(hash), Some(id));
+                assert_eq!(table.find_hashed(&key, hash).map(|(id, _)| id), Some(id));
+            }
+        }
+        table.remove(ids[1]);
+        assert_eq!(table.likely(table.hasher.flow(&key(2))), None);
     }
 
     #[test]

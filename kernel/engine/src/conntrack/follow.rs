@@ -4,16 +4,33 @@ use crate::Instant;
 use crate::conntrack::Conntrack;
 use crate::conntrack::state::State;
 use crate::conntrack::tcp::Phase;
+use crate::engine::{Foreseen, Foresight};
 use crate::flow::{Direction, FlowId};
+use crate::hash::KeyV4;
 use crate::key::FlowKey;
 use crate::packet::{Content, Packet};
 use crate::stamp::Stamp;
 
 impl Conntrack {
-    /// The flow that a plain packet belongs to.
+    /// The flow that a plain packet belongs to; the hash of its key may have been foreseen.
     #[inline(always)]
-    pub fn find_plain(&self, key: &FlowKey) -> Option<(FlowId, Direction)> {
-        self.table.find_v4(key)
+    pub fn find_plain(
+        &self,
+        key: &FlowKey,
+        foresight: Option<&Foresight>,
+    ) -> Option<(FlowId, Direction)> {
+        self.table.find_v4(key, foresight)
+    }
+
+    /// The hash of a plain packet's key.
+    #[inline(always)]
+    pub fn hash_of(&self, key: KeyV4) -> u64 {
+        self.table.hash_of(key)
+    }
+
+    /// Reads ahead what the lookups of a group's packets will read.
+    pub fn fetch(&self, group: &Foreseen) {
+        self.table.fetch(group);
     }
 
     /// Takes a packet of a known flow if it changes no state; `None`: nothing has happened, [`observe`](Self::observe) decides.

@@ -9,6 +9,7 @@ mod arp;
 mod attacks;
 mod conservation;
 mod filter;
+mod foresight;
 mod forwarding;
 mod fragments;
 mod ftp;

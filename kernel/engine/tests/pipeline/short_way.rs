@@ -7,46 +7,10 @@ use proptest::prelude::*;
 use sekisho_engine::DropReason::{NotOffered, TtlExceeded};
 
 use crate::support::ip::udp;
-use crate::support::random::{Distortion, KINDS, Step, Story, distorted, distortion, steps};
+use crate::support::random::{KINDS, distortion, steps};
 use crate::support::setup::masquerading;
+use crate::support::twins::tell_twice;
 use crate::support::world::{dmz, wan};
-
-/// Compares all that can be seen of two engines.
-fn compare(short: &Story, long: &Story) {
-    assert_eq!(short.world.ends, long.world.ends);
-    assert_eq!(short.world.engine.counters(), long.world.engine.counters());
-    assert_eq!(short.left(), long.left());
-    let seen = |story: &Story| {
-        let conntrack = story.world.engine.conntrack();
-        (
-            conntrack.flows(),
-            conntrack.mappings(),
-            story.world.engine.next_deadline(),
-        )
-    };
-    assert_eq!(seen(short), seen(long));
-}
-
-fn tell_twice(kind: &'static str, steps: &[(Vec<Step>, Option<Distortion>)]) {
-    let mut stories = [Story::new(kind), Story::new(kind)];
-    stories[1].world.engine.close_short_way();
-    for story in &mut stories {
-        story.world.wrong_checksums = true;
-        story.world.made_up_cards = true;
-    }
-    for (steps, distortion) in steps {
-        for step in steps {
-            for story in &mut stories {
-                story.take(step, &mut |frame| {
-                    if let Some(distortion) = distortion {
-                        distorted(frame, distortion);
-                    }
-                });
-            }
-            compare(&stories[0], &stories[1]);
-        }
-    }
-}
 
 #[test]
 fn a_known_flows_packets_still_need_a_hop_to_live() {
@@ -95,7 +59,7 @@ proptest! {
         kind in prop::sample::select(KINDS.to_vec()),
         steps in steps(150)
     ) {
-        tell_twice(kind, &[(steps, None)]);
+        tell_twice(kind, &[(steps, None)], |[_, long]| long.engine.close_short_way());
     }
 
     #[test]
@@ -103,6 +67,6 @@ proptest! {
         kind in prop::sample::select(KINDS.to_vec()),
         steps in prop::collection::vec((steps(6), distortion()), 1..40)
     ) {
-        tell_twice(kind, &steps);
+        tell_twice(kind, &steps, |[_, long]| long.engine.close_short_way());
     }
 }

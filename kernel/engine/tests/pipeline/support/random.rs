@@ -325,6 +325,19 @@ impl Story {
 
     /// Does a step; `distort` may change each frame on its way in.
     pub fn take(&mut self, step: &Step, distort: &mut impl FnMut(&mut Vec<u8>)) {
+        let is_no_frame = matches!(
+            step,
+            Step::Silence(_)
+                | Step::Burst(_)
+                | Step::Time(_)
+                | Step::Cable(..)
+                | Step::Address(_)
+                | Step::Rules(_)
+                | Step::Own(..)
+        );
+        if is_no_frame {
+            self.world.take_waiting();
+        }
         match step {
             Step::Fresh {
                 zone: from,

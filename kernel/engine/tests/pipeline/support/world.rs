@@ -1,13 +1,14 @@
 //! An engine with hosts around it, and time under the test's control.
 
 use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use sekisho_config::model::{Addressing, Config};
 use sekisho_engine::conntrack::Sizing;
-use sekisho_engine::engine::{Engine, Seat, Secrets};
+use sekisho_engine::engine::{Engine, Foresight, Seat, Secrets};
 use sekisho_engine::frame::{Frame, Offload};
 use sekisho_engine::interface::Link;
 use sekisho_engine::neighbor::Mac;
@@ -15,6 +16,7 @@ use sekisho_engine::output::{Notice, Output, Record};
 use sekisho_engine::verdict::HOLD_SLOTS;
 use sekisho_engine::{DropReason, Instant, Tick, Verdict, ZoneId};
 
+use super::bursts::Taking;
 use super::check;
 use super::ip::{Ip, arp};
 use super::setup::config;
@@ -69,6 +71,14 @@ pub struct World {
     pub made_up_cards: bool,
     /// Frames that went in so far.
     pub received: u64,
+    /// All bytes that left so far.
+    pub wire: DefaultHasher,
+    /// How the frames of a burst are taken.
+    pub taking: Taking,
+    /// Those that wait for its end.
+    pub(super) waiting: Vec<(ZoneId, Wire)>,
+    /// What was foreseen of the frame before.
+    pub(super) last: Option<Foresight>,
     random: u64,
     held: Vec<Option<Wire>>,
     sent: Vec<Sent>,
@@ -139,6 +149,10 @@ impl World {
             wrong_checksums: false,
             made_up_cards: false,
             received: 0,
+            wire: DefaultHasher::new(),
+            taking: Taking::AtOnce,
+            waiting: Vec::new(),
+            last: None,
             random: 1,
             held: vec![None; HOLD_SLOTS],
             sent: Vec::new(),
@@ -241,7 +255,10 @@ impl World {
             total_len: bytes.len(),
             offload: Offload::default(),
         };
-        self.receive(zone, frame);
+        match self.taking {
+            Taking::AtOnce => self.receive(zone, frame),
+            Taking::Later | Taking::Foreseen | Taking::Misled => self.waiting.push((zone, frame)),
+        }
     }
 
     /// Lets time pass, with a poll whenever the engine asks for one; what leaves.
@@ -315,9 +332,10 @@ impl World {
     }
 
     fn settle(&mut self) -> Vec<Sent> {
+        self.take_waiting();
         loop {
             while let Some((zone, frame)) = self.arriving.pop_front() {
-                self.receive(zone, frame);
+                self.take_together(zone, vec![frame]);
             }
             self.poll();
             if self.arriving.is_empty() {
@@ -373,7 +391,7 @@ impl World {
         }
     }
 
-    fn receive(&mut self, zone: ZoneId, mut frame: Wire) {
+    pub(super) fn receive(&mut self, zone: ZoneId, mut frame: Wire) {
         self.received += 1;
         let tick = self.tick();
         let verdict = self.look(&mut frame, |engine, frame| {
@@ -382,7 +400,7 @@ impl World {
         self.end(verdict, frame);
     }
 
-    fn look<T>(
+    pub(super) fn look<T>(
         &mut self,
         wire: &mut Wire,
         decide: impl FnOnce(&mut Engine, &mut Frame<'_>) -> T,
@@ -397,7 +415,7 @@ impl World {
         decided
     }
 
-    fn end(&mut self, verdict: Verdict, frame: Wire) {
+    pub(super) fn end(&mut self, verdict: Verdict, frame: Wire) {
         let end = match verdict {
             Verdict::Forward(egress) => {
                 self.leave(egress.zone(), frame);
@@ -425,6 +443,7 @@ impl World {
     fn leave(&mut self, zone: ZoneId, mut frame: Wire) {
         let kept = frame.bytes.len().min(frame.total_len);
         frame.bytes.truncate(kept);
+        (zone.index(), frame.total_len, &frame.bytes).hash(&mut self.wire);
         assert_eq!(frame.bytes[6..12], our_mac(zone), "somebody else's address");
         if frame.bytes[12..14] == [8, 6] {
             return self.hear_arp(zone, frame.bytes);
