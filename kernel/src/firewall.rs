@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use sekisho_config::Config;
 use sekisho_config::model::Zone;
 use sekisho_engine::conntrack::Sizing;
-use sekisho_engine::engine::{Engine, Seat, Secrets};
+use sekisho_engine::engine::{Engine, GROUP, Pace, Seat, Secrets};
 use sekisho_engine::frame::{Checksum, Frame};
 use sekisho_engine::interface::Link;
 use sekisho_engine::output::Output;
@@ -14,7 +14,7 @@ use sekisho_engine::{Instant, Tick, ZoneId};
 use sekisho_kernel::hw::{apic, clock, entropy::Random, power};
 use sekisho_kernel::net::{BURST, Net, from_card, to_card};
 use sekisho_kernel::{boot, console};
-use sekisho_nic::{Offload, Packet, RxError};
+use sekisho_nic::{Group, Offload, Packet, RxError, gather};
 use sekisho_services::datagram::Trust;
 use sekisho_services::{Action, Services};
 
@@ -131,9 +131,17 @@ impl Firewall {
         let Some(zone) = ZoneId::new(index) else {
             return 0;
         };
+        match self.engine.pace() {
+            Pace::Each => self.receive_each(zone),
+            Pace::Groups => self.receive_groups(zone),
+        }
+    }
+
+    /// Takes a burst, frame by frame.
+    fn receive_each(&mut self, zone: ZoneId) -> usize {
         let (mut moved, mut now) = (0, None);
         while moved < BURST
-            && let Some(received) = self.net.cards[index].receive()
+            && let Some(received) = self.net.cards[zone.index()].receive()
         {
             moved += 1;
             match received {
@@ -147,15 +155,60 @@ impl Firewall {
                         self.deliver(zone, &packet, tick.now);
                     }
                 }
-                Err(RxError::Frame(_)) => self.engine.refused_by_card(zone),
-                Err(RxError::Device(fault)) => {
-                    defmt::error!("card {=usize}: {}", index, defmt::Display2Format(&fault));
-                    let name = self.journal.zone(zone);
-                    console!("sekisho: {name}: the card is out of use: {fault}");
-                }
+                Err(error) => self.not_received(zone, error),
             }
         }
         moved
+    }
+
+    /// The same, a group at a time, so that the engine can look ahead: for a flow table that no cache holds.
+    fn receive_groups(&mut self, zone: ZoneId) -> usize {
+        let (mut moved, mut now) = (0, None);
+        loop {
+            let card = &mut self.net.cards[zone.index()];
+            let (group, error) = gather(BURST - moved, || card.receive());
+            let took = group.len() + usize::from(error.is_some());
+            if took == 0 {
+                return moved;
+            }
+            moved += took;
+            let now = *now.get_or_insert_with(|| Instant::from_micros(clock::now_us()));
+            self.take_group(zone, group, now);
+            if let Some(error) = error {
+                self.not_received(zone, error);
+            }
+        }
+    }
+
+    /// Takes frames in their order.
+    fn take_group(&mut self, zone: ZoneId, group: Group<GROUP>, now: Instant) {
+        let foreseen = self.engine.foresee(zone, group.iter().map(Packet::head));
+        for (packet, foresight) in group.into_iter().zip(&foreseen) {
+            let tick = self.tick(now);
+            let judged = self.judge(packet, |engine, frame| {
+                engine.receive_foreseen(zone, frame, foresight, tick)
+            });
+            if let Some(packet) = judged {
+                self.deliver(zone, &packet, now);
+            }
+        }
+    }
+
+    /// A frame could not be taken from its card.
+    #[cold]
+    fn not_received(&mut self, zone: ZoneId, error: RxError) {
+        match error {
+            RxError::Frame(_) => self.engine.refused_by_card(zone),
+            RxError::Device(fault) => {
+                defmt::error!(
+                    "card {=usize}: {}",
+                    zone.index(),
+                    defmt::Display2Format(&fault)
+                );
+                let name = self.journal.zone(zone);
+                console!("sekisho: {name}: the card is out of use: {fault}");
+            }
+        }
     }
 
     /// Does what the engine says of a frame; gives it back if it is for the box itself.

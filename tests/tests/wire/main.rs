@@ -23,6 +23,7 @@ mod attacks;
 mod floods;
 mod ftp;
 mod icmp;
+mod large_table;
 mod routing;
 mod support;
 mod tcp;

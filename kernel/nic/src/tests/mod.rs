@@ -4,6 +4,7 @@ mod e1000;
 mod fake;
 mod features;
 mod frames;
+mod group;
 mod hostile;
 mod memory;
 mod notify;
