@@ -4,6 +4,9 @@
 //! * [`Bench`]: an engine in the state that the scenario needs; [`Bench::step`] gives it one packet, or all of a connection.
 //! * [`connection`](self::connection): the segments of one.
 //!
+//! Packets are given to it as the firewall's loop does: in groups, which it foresees, if its table is large ([`Engine::pace`]), else each by
+//! itself.
+//!
 //! Time stands still, so nothing expires and no neighbour grows old.
 
 mod connection;
@@ -11,7 +14,7 @@ mod connection;
 use std::net::Ipv4Addr;
 
 use sekisho_engine::conntrack::Sizing;
-use sekisho_engine::engine::{Engine, Seat, Secrets};
+use sekisho_engine::engine::{Engine, Foreseen, GROUP, Pace, Seat, Secrets};
 use sekisho_engine::frame::Frame;
 use sekisho_engine::interface::Link;
 use sekisho_engine::output::Output;
@@ -75,6 +78,16 @@ pub struct Bench {
     segments: Vec<Segment>,
     buffer: Vec<u8>,
     next: u32,
+    pace: Pace,
+    group: Group,
+}
+
+/// Packets that came together, of which the engine has foreseen each.
+struct Group {
+    buffers: [Vec<u8>; GROUP],
+    foreseen: Foreseen,
+    /// Which of them is next.
+    at: usize,
 }
 
 impl Scenario {
@@ -111,6 +124,26 @@ impl Scenario {
             Self::Denied => "packet that no rule takes",
         }
     }
+
+    /// Where its packets come in.
+    #[inline(always)]
+    fn zone(self) -> ZoneId {
+        match self {
+            Self::Denied => wan(),
+            Self::Udp | Self::Tcp | Self::Million | Self::New | Self::Connection => dmz(),
+        }
+    }
+
+    /// Sees to it that a packet met what it should.
+    #[inline(always)]
+    fn expect(self, verdict: &Verdict) {
+        match (self, verdict) {
+            (Self::Denied, Verdict::Drop(DropReason::PolicyDefault)) => {}
+            (Self::Denied, other) => panic!("a packet that no rule takes met {other:?}"),
+            (_, Verdict::Forward(_)) => {}
+            (scenario, other) => panic!("{scenario:?} met {other:?}"),
+        }
+    }
 }
 
 impl Bench {
@@ -143,11 +176,18 @@ impl Bench {
             engine,
             scenario,
             buffer: vec![0; FRAME],
+            group: Group {
+                buffers: std::array::from_fn(|_| templates[0].clone()),
+                foreseen: Foreseen::new(),
+                at: 0,
+            },
+            pace: Pace::Each,
             templates,
             segments: connection::segments(),
             next: 0,
         };
         bench.prepare();
+        bench.pace = bench.engine.pace();
         bench
     }
 
@@ -157,51 +197,76 @@ impl Bench {
     /// When the engine decides otherwise than the scenario is about.
     #[inline]
     pub fn step(&mut self) {
-        let number = self.next;
-        self.next = self.next.wrapping_add(1);
+        match (self.scenario, self.pace) {
+            (Scenario::Connection, _) => self.connect(),
+            (_, Pace::Each) => {
+                let flow = self.draw();
+                self.offer(flow);
+            }
+            (_, Pace::Groups) => self.step_of_group(),
+        }
+    }
+
+    /// The next packet's flow; `None`: there is only one.
+    #[inline(always)]
+    fn draw(&mut self) -> Option<u32> {
         let flow = match self.scenario {
-            Scenario::Connection => return self.connect(number),
-            Scenario::Udp | Scenario::Tcp | Scenario::Denied => None,
+            Scenario::Connection => {
+                unreachable!("a connection is no single packet")
+            }
+            Scenario::Udp | Scenario::Tcp | Scenario::Denied => return None,
             // Weyl's sequence visits all in an order without pattern for a cache.
-            Scenario::Million => Some(scatter(number) % MILLION),
-            Scenario::New => Some(number),
+            Scenario::Million => scatter(self.next) % MILLION,
+            Scenario::New => self.next,
         };
-        self.offer(flow);
+        self.next = self.next.wrapping_add(1);
+        Some(flow)
     }
 
     fn offer(&mut self, flow: Option<u32>) {
         let buffer = &mut self.buffer[..self.templates[0].len()];
-        match flow {
-            None => buffer.copy_from_slice(&self.templates[0]),
-            Some(flow) => {
-                buffer.copy_from_slice(&self.templates[(flow % HOSTS) as usize]);
-                let source = 1024 + (flow / HOSTS % PORTS) as u16;
-                let destination = 1 + (flow / (HOSTS * PORTS) % 65_535) as u16;
-                buffer[SOURCE_PORT..][..2].copy_from_slice(&source.to_be_bytes());
-                buffer[DESTINATION_PORT..][..2].copy_from_slice(&destination.to_be_bytes());
-            }
-        }
+        fill(buffer, &self.templates, flow);
         let mut frame = Frame::whole(buffer);
-        let zone = match self.scenario {
-            Scenario::Denied => wan(),
-            Scenario::Udp
-            | Scenario::Tcp
-            | Scenario::Million
-            | Scenario::New
-            | Scenario::Connection => dmz(),
-        };
-        let verdict = self.engine.receive(zone, &mut frame, tick());
-        match (self.scenario, verdict) {
-            (Scenario::Denied, Verdict::Drop(DropReason::PolicyDefault)) => {}
-            (Scenario::Denied, other) => panic!("a packet that no rule takes met {other:?}"),
-            (_, Verdict::Forward(_)) => {}
-            (scenario, other) => panic!("{scenario:?} met {other:?}"),
+        let verdict = self
+            .engine
+            .receive(self.scenario.zone(), &mut frame, tick());
+        self.scenario.expect(&verdict);
+    }
+
+    /// Gives the engine the next packet of a group; before the first it foresees the group.
+    fn step_of_group(&mut self) {
+        if self.group.at == self.group.foreseen.len() {
+            self.foresee();
         }
+        let Group {
+            buffers,
+            foreseen,
+            at,
+        } = &mut self.group;
+        let mut frame = Frame::whole(&mut buffers[*at]);
+        let foresight = &foreseen[*at];
+        *at += 1;
+        let zone = self.scenario.zone();
+        let verdict = self
+            .engine
+            .receive_foreseen(zone, &mut frame, foresight, tick());
+        self.scenario.expect(&verdict);
+    }
+
+    fn foresee(&mut self) {
+        for at in 0..GROUP {
+            let flow = self.draw();
+            fill(&mut self.group.buffers[at], &self.templates, flow);
+        }
+        let heads = self.group.buffers.iter().map(Vec::as_slice);
+        self.group.foreseen = self.engine.foresee(self.scenario.zone(), heads);
+        self.group.at = 0;
     }
 
     /// Opens, uses and ends one connection of a client that goes through its ports.
-    fn connect(&mut self, number: u32) {
-        let port = connection::client_port(number);
+    fn connect(&mut self) {
+        let port = connection::client_port(self.next);
+        self.next = self.next.wrapping_add(1);
         for segment in &self.segments {
             let bytes = segment.write(port, &mut self.buffer);
             let verdict = self
@@ -275,6 +340,21 @@ impl Bench {
                 let frame = &mut Frame::whole(&mut reply);
                 let _ = self.engine.receive(zone, frame, tick());
             }
+        }
+    }
+}
+
+/// Writes the packet of a flow.
+#[inline(always)]
+fn fill(buffer: &mut [u8], templates: &[Vec<u8>], flow: Option<u32>) {
+    match flow {
+        None => buffer.copy_from_slice(&templates[0]),
+        Some(flow) => {
+            buffer.copy_from_slice(&templates[(flow % HOSTS) as usize]);
+            let source = 1024 + (flow / HOSTS % PORTS) as u16;
+            let destination = 1 + (flow / (HOSTS * PORTS) % 65_535) as u16;
+            buffer[SOURCE_PORT..][..2].copy_from_slice(&source.to_be_bytes());
+            buffer[DESTINATION_PORT..][..2].copy_from_slice(&destination.to_be_bytes());
         }
     }
 }
@@ -365,8 +445,21 @@ mod tests {
     }
 
     #[test]
+    fn packets_are_given_as_the_loop_gives_them() {
+        for (scenario, pace) in [
+            (Scenario::Udp, Pace::Each),
+            (Scenario::Tcp, Pace::Each),
+            (Scenario::Denied, Pace::Each),
+            (Scenario::New, Pace::Groups),
+        ] {
+            assert_eq!(Bench::new(scenario, FEW).pace, pace, "{scenario:?}");
+        }
+    }
+
+    #[test]
     fn a_million_flows_are_a_million() {
         let mut bench = Bench::new(Scenario::Million, FEW);
+        assert_eq!(bench.pace, Pace::Groups);
         let before = bench.engine.conntrack().flows();
         assert!(before >= MILLION as usize);
         (0..100_000).for_each(|_| bench.step());
