@@ -28,9 +28,8 @@ impl Sources {
     /// Counters for a table of `flows` flows, and how many one source may have.
     #[must_use]
     pub fn new(flows: usize, limit: u32, hasher: Hasher) -> Self {
-        let row = vec![0; Self::row(flows)];
         Self {
-            rows: [row.clone(), row],
+            rows: [(); 2].map(|()| vec![0; Self::row(flows)]),
             hasher,
             limit,
         }

@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use sekisho_nic::DmaRegion;
 use talc::TalcCell;
 
+use super::memory;
 use crate::boot::info::BootInfo;
 use talc::source::Manual;
 
@@ -27,8 +28,10 @@ static HEAP: Heap = Heap {
     taken: AtomicUsize::new(0),
 };
 
-// SAFETY: allocation is Talc's; a sealed heap refuses, which is allowed.
+// SAFETY: allocation is Talc's; a sealed heap refuses, which is allowed. Each of them is there once, however many
+// callers there are: what runs at boot alone is quicker the less of it there is.
 unsafe impl GlobalAlloc for Heap {
+    #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         assert!(
             !self.sealed.load(Ordering::Relaxed),
@@ -39,6 +42,18 @@ unsafe impl GlobalAlloc for Heap {
         unsafe { self.cell.alloc(layout) }
     }
 
+    #[inline(never)]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's contract is the same.
+        let at = unsafe { self.alloc(layout) };
+        if !at.is_null() {
+            // SAFETY: a fresh allocation of that length.
+            unsafe { memory::clear(at, layout.size()) };
+        }
+        at
+    }
+
+    #[inline(never)]
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
         self.taken.fetch_sub(layout.size(), Ordering::Relaxed);
         // SAFETY: the caller's contract is the same.
@@ -71,9 +86,9 @@ pub fn taken() -> usize {
 #[must_use]
 pub fn dma(len: usize) -> &'static mut [u8] {
     let at = pages(len);
-    // SAFETY: a fresh allocation of that length; zeroed first, since Talc does not.
+    // SAFETY: a fresh allocation of that length; cleared first, since Talc does not.
     unsafe {
-        at.write_bytes(0, len);
+        memory::clear(at.as_ptr(), len);
         core::slice::from_raw_parts_mut(at.as_ptr(), len)
     }
 }
