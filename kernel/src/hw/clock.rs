@@ -6,11 +6,29 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use super::apic;
 use super::port::{read8, read32, write8};
 
-/// How long one measurement takes, in PIT ticks (1 ms).
-const SPAN: u32 = PIT_HZ / 1000;
-const PIT_HZ: u32 = 1_193_182;
-const PM_TIMER_HZ: u64 = 3_579_545;
-const PM_TIMER: u16 = 0x608;
+/// A measurement takes a quarter of a millisecond, and there are two: the interval timer's ticks are 0.3 % of that.
+const SPANS_PER_SECOND: u32 = 4000;
+
+/// A counter of the machine that counts up at a known rate, and begins anew behind `mask`.
+struct Reference {
+    read: fn() -> u32,
+    hz: u32,
+    mask: u32,
+}
+
+/// Channel 2 of the interval timer, which nobody else uses (Intel 8254).
+const PIT: Reference = Reference {
+    read: pit,
+    hz: 1_193_182,
+    mask: 0xffff,
+};
+
+/// ACPI's power-management timer (ACPI 6.5 section 4.8.3.3), where QEMU's chipsets have it.
+const PM_TIMER: Reference = Reference {
+    read: || read32(0x608),
+    hz: 3_579_545,
+    mask: 0xff_ffff,
+};
 
 static ZERO: AtomicU64 = AtomicU64::new(0);
 /// Microseconds per counter tick, times 2^32.
@@ -31,14 +49,14 @@ pub enum Source {
 
 /// A counter's value, and the time-stamp in the middle of its reading.
 #[derive(Clone, Copy)]
-struct Reading<T> {
-    value: T,
+struct Reading {
+    value: u32,
     at: u64,
 }
 
 /// Reads a slow counter several times, and keeps the reading that took the least: whoever runs this machine may
 /// stop it for milliseconds, also between a counter and its time-stamp.
-fn sharply<T: Copy>(read: impl Fn() -> T) -> Reading<T> {
+fn sharply(read: fn() -> u32) -> Reading {
     const TRIES: u32 = 5;
     let once = || {
         let before = tsc();
@@ -66,10 +84,10 @@ pub fn calibrate() -> Option<(Source, u64)> {
         let end = begin.at + hz / 2000;
         while tsc() < end {}
         (Source::Hypervisor, hz)
-    } else if let Some(hz) = agreed(by_pit) {
+    } else if let Some(hz) = by_pit() {
         (Source::Pit, hz)
     } else {
-        (Source::PmTimer, agreed(by_pm_timer)?)
+        (Source::PmTimer, PM_TIMER.rate_of_tsc()?)
     };
     let end = sharply(apic::timer);
     apic::start_timer(0);
@@ -84,18 +102,33 @@ pub fn calibrate() -> Option<(Source, u64)> {
     Some((source, hz))
 }
 
-/// Measures until two measurements in a row agree to one percent: one alone may have been disturbed.
-fn agreed(measure: fn() -> Option<u64>) -> Option<u64> {
-    const ATTEMPTS: u32 = 64;
-    let mut last = measure()?;
-    for _ in 0..ATTEMPTS {
-        let next = measure()?;
-        if next.abs_diff(last) <= last / 100 {
-            return Some(last.midpoint(next));
+impl Reference {
+    /// The time-stamp counter's rate: measured until two measurements in a row agree to one percent, as one alone may have
+    /// been disturbed. `None` if this counter stands still.
+    fn rate_of_tsc(&self) -> Option<u64> {
+        const ATTEMPTS: u32 = 64;
+        let mut last = self.measure()?;
+        for _ in 0..ATTEMPTS {
+            let next = self.measure()?;
+            if next.abs_diff(last) <= last / 100 {
+                return Some(last.midpoint(next));
+            }
+            last = next;
         }
-        last = next;
+        Some(last)
     }
-    Some(last)
+
+    fn measure(&self) -> Option<u64> {
+        let first = sharply(self.read);
+        let passed = |value: u32| value.wrapping_sub(first.value) & self.mask;
+        if !(0..1000).any(|_| passed((self.read)()) != 0) {
+            return None;
+        }
+        while passed((self.read)()) < self.hz / SPANS_PER_SECOND {}
+        let last = sharply(self.read);
+        let ticks = passed(last.value);
+        Some((last.at - first.at) * u64::from(self.hz) / u64::from(ticks.max(1)))
+    }
 }
 
 /// Microseconds since [`calibrate`] began.
@@ -151,39 +184,16 @@ fn by_hypervisor() -> Option<u64> {
     (khz > 100_000).then(|| u64::from(khz) * 1000)
 }
 
-/// Channel 2 of the interval timer, which nobody else uses (Intel 8254).
 fn by_pit() -> Option<u64> {
+    // Its gate opened, the speaker off; it counts down from its highest value, and goes on behind 0.
     write8(0x61, read8(0x61) & !2 | 1);
     write8(0x43, 0xb0);
     write8(0x42, 0xff);
     write8(0x42, 0xff);
-    let first = sharply(pit);
-    let passed = |count: u16| u32::from(first.value.wrapping_sub(count));
-    if !(0..1000).any(|_| passed(pit()) != 0) {
-        return None;
-    }
-    while passed(pit()) < SPAN {}
-    let last = sharply(pit);
-    let ticks = passed(last.value);
-    Some((last.at - first.at) * u64::from(PIT_HZ) / u64::from(ticks.max(1)))
+    PIT.rate_of_tsc()
 }
 
-/// The counter of channel 2.
-fn pit() -> u16 {
+fn pit() -> u32 {
     write8(0x43, 0x80);
-    u16::from_le_bytes([read8(0x42), read8(0x42)])
-}
-
-/// ACPI's power-management timer (ACPI 6.5 section 4.8.3.3), where QEMU's chipsets have it.
-fn by_pm_timer() -> Option<u64> {
-    const MASK: u32 = 0xff_ffff;
-    let read = || read32(PM_TIMER) & MASK;
-    let first = sharply(read);
-    let passed = |count: u32| u64::from(count.wrapping_sub(first.value) & MASK);
-    if !(0..1000).any(|_| passed(read()) != 0) {
-        return None;
-    }
-    while passed(read()) < PM_TIMER_HZ / 1000 {}
-    let last = sharply(read);
-    Some((last.at - first.at) * PM_TIMER_HZ / passed(last.value).max(1))
+    u32::from(!u16::from_le_bytes([read8(0x42), read8(0x42)]))
 }
