@@ -1,7 +1,7 @@
 //! The console: the first serial port (a 16550), plain lines out and typed lines in; the screen shows them, too.
 
 use core::fmt;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::port::{read8, write8};
 use super::{apic, screen};
@@ -16,14 +16,23 @@ const SCRATCH: u16 = COM1 + 7;
 
 /// Line status: a byte has come.
 const RECEIVED: u8 = 0x01;
-/// Line status: a byte can be sent.
+/// Line status: a byte can be sent, or a FIFO's worth.
 const EMPTY: u8 = 0x20;
 /// Line status: all bytes have been sent.
 const IDLE: u8 = 0x40;
-/// How often the line status is read before a port that does not get on is left alone.
+/// Interrupt identification, where FIFO control is written: both bits say that the FIFOs work (those of the older 16550 do not).
+const FIFOS_WORK: u8 = 0xc0;
+/// Bytes that a 16550A's transmit FIFO holds.
+const FIFO_BYTES: u32 = 16;
+/// How often the line status is read, for each byte that may be on its way, before a port that does not get on is left alone:
+/// who reads the other end may be busy for long.
 const PATIENCE: u32 = 100_000;
 
 static THERE: AtomicBool = AtomicBool::new(false);
+/// How many bytes an empty port takes.
+static DEPTH: AtomicU32 = AtomicU32::new(1);
+/// How many it still takes without a look at its status.
+static ROOM: AtomicU32 = AtomicU32::new(0);
 
 /// The first serial port.
 pub struct Console;
@@ -38,6 +47,9 @@ pub fn init() {
     if there {
         apic::route(LINE, apic::SERIAL);
         write8(FIFO_CONTROL, 0x07);
+        if read8(FIFO_CONTROL) & FIFOS_WORK == FIFOS_WORK {
+            DEPTH.store(FIFO_BYTES, Ordering::Relaxed);
+        }
         // Data terminal ready, request to send, and the output that carries the interrupt.
         write8(MODEM_CONTROL, 0x0b);
         write8(INTERRUPT_ENABLE, 0x01);
@@ -63,9 +75,15 @@ impl fmt::Write for Console {
     }
 }
 
+/// Each look at the status is an exit to whoever runs this machine, so there is one for a FIFO's worth of bytes.
 fn put(byte: u8) {
-    wait_for(EMPTY);
+    let mut room = ROOM.load(Ordering::Relaxed);
+    if room == 0 {
+        wait_for(EMPTY);
+        room = DEPTH.load(Ordering::Relaxed);
+    }
     write8(DATA, byte);
+    ROOM.store(room - 1, Ordering::Relaxed);
 }
 
 /// Waits until all that was printed is on its way: an emulator that ends takes along what is not.
@@ -74,7 +92,7 @@ pub fn flush() {
 }
 
 fn wait_for(status: u8) {
-    for _ in 0..PATIENCE {
+    for _ in 0..PATIENCE * DEPTH.load(Ordering::Relaxed) {
         if read8(LINE_STATUS) & status != 0 {
             break;
         }
