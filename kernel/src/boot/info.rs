@@ -97,42 +97,45 @@ impl BootInfo {
             .min(piece.end - piece.start + super::paging::image_end() + ABOVE)
     }
 
-    /// The largest range of memory below 4 GiB that neither the image nor anything of the loader's lies in.
+    /// The largest range of memory below 4 GiB that neither the image nor anything of the loader's lies in: whole pages.
     pub fn free_memory(&self) -> Region {
-        let mut taken = heapless::Vec::<Region, 4>::new();
-        let mut take = |start: usize, len: usize| {
-            let region = Region {
-                start: start as u64,
-                end: (start + len) as u64,
-            };
-            taken.push(region).expect("four at the most");
-        };
-        take(0, super::paging::image_end() as usize);
-        take(self.information.0, self.information.1);
-        take(self.command_line.as_ptr() as usize, self.command_line.len());
-        if let Some(module) = self.module {
-            take(module.as_ptr() as usize, module.len());
+        const PAGE: u64 = 4096;
+        let taken = self.taken();
+        let mut largest = Region::default();
+        for region in self.regions() {
+            let mut start = region.start;
+            // From one obstacle to the next; the last stretch ends with the region.
+            loop {
+                start = start.next_multiple_of(PAGE);
+                let ahead = taken.iter().filter(|obstacle| obstacle.end > start);
+                let next = ahead.min_by_key(|obstacle| obstacle.start);
+                let wall = next.map_or(u64::MAX, |obstacle| obstacle.start);
+                let end = region.end.min(wall).min(1 << 32) & !(PAGE - 1);
+                if end.saturating_sub(start) > largest.end - largest.start {
+                    largest = Region { start, end };
+                }
+                match next {
+                    Some(obstacle) if obstacle.start < region.end => start = obstacle.end,
+                    Some(_) | None => break,
+                }
+            }
         }
-        let starts = || {
-            taken
-                .iter()
-                .map(|t| t.end)
-                .chain(self.regions().iter().map(|r| r.start))
+        largest
+    }
+
+    /// What lies in memory already: the image and all below it, and what the loader left.
+    fn taken(&self) -> [Region; 4] {
+        let region = |start: usize, len: usize| Region {
+            start: start as u64,
+            end: (start + len) as u64,
         };
-        let candidates = starts().filter_map(|start| {
-            let start = start.next_multiple_of(4096);
-            let region = self
-                .regions()
-                .iter()
-                .find(|r| (r.start..r.end).contains(&start))?;
-            let inside = taken.iter().any(|t| (t.start..t.end).contains(&start));
-            let wall = taken.iter().map(|t| t.start).filter(|&t| t >= start).min();
-            let end = region.end.min(wall.unwrap_or(u64::MAX)).min(1 << 32) & !4095;
-            (!inside && end > start).then_some(Region { start, end })
-        });
-        candidates
-            .max_by_key(|region| region.end - region.start)
-            .unwrap_or_default()
+        let (command_line, module) = (self.command_line, self.module.unwrap_or_default());
+        [
+            region(0, super::paging::image_end() as usize),
+            region(self.information.0, self.information.1),
+            region(command_line.as_ptr() as usize, command_line.len()),
+            region(module.as_ptr() as usize, module.len()),
+        ]
     }
 
     const fn empty(protocol: Protocol) -> Self {
