@@ -88,7 +88,7 @@ impl Firewall {
 
     /// Forwards for ever.
     pub fn run(mut self) -> ! {
-        let mut look = clock::now_us();
+        let mut look = clock::now_us() + LOOK_US;
         loop {
             let cards = 0..self.net.cards.len();
             let moved: usize = cards.map(|index| self.receive(index)).sum();
