@@ -1,7 +1,8 @@
 //! Which of many sets hold a value: the line of all values, cut where any set begins or ends.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+
+use hashbrown::HashTable;
 
 /// A set's number; 0 is the set of all values, which is never listed.
 pub type Class = u16;
@@ -23,24 +24,23 @@ impl Intervals {
     /// Cuts the line; `sets` are sets by number, each disjoint and in order.
     #[must_use]
     pub fn new<'a>(sets: impl Iterator<Item = (Class, &'a [Interval])>) -> Self {
-        let mut changes: BTreeMap<u128, Vec<Change>> = BTreeMap::from([(0, Vec::new())]);
+        let mut changes = Vec::new();
         for (class, intervals) in sets {
             for &(first, last) in intervals {
-                changes
-                    .entry(first)
-                    .or_default()
-                    .push(Change::Begins(class));
+                changes.push((first, Change::Begins, class));
                 if let Some(after) = last.checked_add(1) {
-                    changes.entry(after).or_default().push(Change::Ends(class));
+                    changes.push((after, Change::Ends, class));
                 }
             }
         }
+        changes.sort_unstable();
+        let pieces = changes.len() + 1;
         let mut line = Self {
-            starts: Vec::with_capacity(changes.len()),
-            spans: Vec::with_capacity(changes.len()),
+            starts: Vec::with_capacity(pieces),
+            spans: Vec::with_capacity(pieces),
             lists: Vec::new(),
         };
-        line.sweep(changes);
+        line.sweep(&changes);
         line
     }
 
@@ -48,43 +48,62 @@ impl Intervals {
     #[must_use]
     pub fn holding(&self, value: u128) -> &[Class] {
         let piece = self.starts.partition_point(|start| *start <= value);
-        let (first, last) = self.spans[piece.saturating_sub(1)];
-        &self.lists[first as usize..last as usize]
+        list(&self.lists, self.spans[piece.saturating_sub(1)])
     }
 
-    /// Goes along the line and writes down who is there; equal lists are written once.
-    fn sweep(&mut self, changes: BTreeMap<u128, Vec<Change>>) {
-        let mut here: BTreeSet<Class> = BTreeSet::new();
-        let mut known: BTreeMap<Vec<Class>, (u32, u32)> = BTreeMap::new();
-        for (start, changes) in changes {
-            // Ends first: a set may end and begin again at the same value.
-            for change in &changes {
-                if let Change::Ends(class) = change {
-                    here.remove(class);
+    /// Goes along the line and writes down who is there.
+    fn sweep(&mut self, changes: &[(u128, Change, Class)]) {
+        let mut here: Vec<Class> = Vec::new();
+        let mut known = HashTable::with_capacity(changes.len() + 1);
+        // Of two pieces that begin at 0 the later one counts.
+        self.cut(0, &here, &mut known);
+        for together in changes.chunk_by(|one, next| one.0 == next.0) {
+            for &(_, change, class) in together {
+                match (change, here.binary_search(&class)) {
+                    (Change::Begins, Err(at)) => here.insert(at, class),
+                    (Change::Ends, Ok(at)) => {
+                        here.remove(at);
+                    }
+                    (Change::Begins, Ok(_)) | (Change::Ends, Err(_)) => {}
                 }
             }
-            for change in &changes {
-                if let Change::Begins(class) = change {
-                    here.insert(*class);
-                }
-            }
-            let list: Vec<Class> = here.iter().copied().collect();
-            let lists = &mut self.lists;
-            let span = *known.entry(list).or_insert_with_key(|list| {
-                let first = lists.len() as u32;
-                lists.extend_from_slice(list);
-                (first, lists.len() as u32)
-            });
-            self.starts.push(start);
-            self.spans.push(span);
+            self.cut(together[0].0, &here, &mut known);
         }
+    }
+
+    /// Begins a piece; equal lists are written once.
+    fn cut(&mut self, start: u128, here: &[Class], known: &mut HashTable<(u32, u32)>) {
+        let hash = hash(here);
+        let lists = &mut self.lists;
+        let is_it = |span: &(u32, u32)| list(lists, *span) == here;
+        let span = known.find(hash, is_it).copied().unwrap_or_else(|| {
+            let first = lists.len() as u32;
+            lists.extend_from_slice(here);
+            let span = (first, lists.len() as u32);
+            known.insert_unique(hash, span, |span| self::hash(list(lists, *span)));
+            span
+        });
+        self.starts.push(start);
+        self.spans.push(span);
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+/// What happens at a value. Ends come first: a set may end and begin again at the same value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Change {
-    Begins(Class),
-    Ends(Class),
+    Ends,
+    Begins,
+}
+
+fn list(lists: &[Class], (first, last): (u32, u32)) -> &[Class] {
+    &lists[first as usize..last as usize]
+}
+
+fn hash(list: &[Class]) -> u64 {
+    list.iter().fold(0, |hash, class| {
+        let mixed = (hash ^ u64::from(*class)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        mixed ^ mixed >> 32
+    })
 }
 
 #[cfg(test)]
