@@ -1,6 +1,5 @@
 //! The order in which a file is read, and what its parts tell each other.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::fields::Fields;
@@ -17,6 +16,7 @@ use crate::schema;
 use crate::segments::{self, Segments};
 use crate::span::Span;
 use crate::syntax::{Kind, Value};
+use crate::title::Title;
 
 /// The version of the language that this crate reads.
 const VERSION: u32 = 1;
@@ -24,7 +24,7 @@ const VERSION: u32 = 1;
 /// Reads a parsed file. `None` where an error was found.
 pub(crate) fn assemble(table: Value, findings: &mut Findings) -> Option<Config> {
     check_version(table, findings)?;
-    let title = String::from("the configuration");
+    let title = Title::Words("the configuration");
     let root = Fields::open(table, title, Span::default(), &schema::ROOT, findings);
     let tables = root.named("zone", findings);
     let mut names = Names::read(&root, &tables, findings);

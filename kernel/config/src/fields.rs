@@ -2,8 +2,8 @@
 //! type that a key takes. What does not fit is noted and reads as absent.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Display;
 use core::ops::RangeInclusive;
 
 use crate::excerpt::quoted;
@@ -12,12 +12,13 @@ use crate::schema::Schema;
 use crate::span::{Located, Span};
 use crate::suggest::nearest;
 use crate::syntax::{Kind, Value};
+use crate::title::Title;
 
 /// A table whose keys have been compared with its schema.
 pub(crate) struct Fields<'a> {
     table: Value<'a>,
     /// What messages call this table: `[zone.wan]`.
-    pub title: String,
+    pub title: Title<'a>,
     /// Where it is written; its name, if it has one.
     pub at: Span,
 }
@@ -26,14 +27,14 @@ impl<'a> Fields<'a> {
     /// Opens a table and refuses keys that the schema does not have.
     pub fn open(
         table: Value<'a>,
-        title: String,
+        title: Title<'a>,
         at: Span,
         schema: &Schema,
         findings: &mut Findings,
     ) -> Self {
         for key in table.items().filter_map(Value::key) {
             if !schema.keys.contains(&key.value) {
-                findings.error(key.at, unknown_key(key.value, &title, schema));
+                findings.error(key.at, unknown_key(key.value, title, schema));
             }
         }
         Self { table, title, at }
@@ -42,7 +43,7 @@ impl<'a> Fields<'a> {
     /// Opens a value that has to be a table.
     pub fn open_value(
         value: Value<'a>,
-        title: String,
+        title: Title<'a>,
         schema: &Schema,
         findings: &mut Findings,
     ) -> Option<Self> {
@@ -80,7 +81,7 @@ impl<'a> Fields<'a> {
     /// A string.
     pub fn string(&self, key: &str, findings: &mut Findings) -> Option<Located<&'a str>> {
         let value = self.value(key)?;
-        string_of(value, &format!("`{key}`"), findings)
+        string_of(value, &format_args!("`{key}`"), findings)
     }
 
     /// A string read by a grammar of its own.
@@ -101,7 +102,7 @@ impl<'a> Fields<'a> {
             None => default,
             Some((Kind::Boolean(value), _)) => value,
             Some((other, at)) => {
-                let fault = wrong_type(&format!("`{key}`"), Wanted::Boolean, other);
+                let fault = wrong_type(&format_args!("`{key}`"), Wanted::Boolean, other);
                 findings.error(at, fault);
                 default
             }
@@ -125,7 +126,7 @@ impl<'a> Fields<'a> {
                 Fault::new(format!("`{key}` is out of range"))
                     .help(format!("it is a number from {least} to {most}"))
             }
-            other => wrong_type(&format!("`{key}`"), Wanted::Number, other),
+            other => wrong_type(&format_args!("`{key}`"), Wanted::Number, other),
         };
         findings.error(value.at(), fault);
         None
@@ -137,7 +138,7 @@ impl<'a> Fields<'a> {
             None => Vec::new(),
             Some((value, Kind::List)) => value.items().collect(),
             Some((value, other)) => {
-                let fault = wrong_type(&format!("`{key}`"), Wanted::List, other);
+                let fault = wrong_type(&format_args!("`{key}`"), Wanted::List, other);
                 findings.error(value.at(), fault);
                 Vec::new()
             }
@@ -150,7 +151,7 @@ impl<'a> Fields<'a> {
             return Vec::new();
         };
         if value.kind() != Kind::Table {
-            let fault = wrong_type(&format!("`{key}`"), Wanted::Table, value.kind());
+            let fault = wrong_type(&format_args!("`{key}`"), Wanted::Table, value.kind());
             findings.error(value.at(), fault);
             return Vec::new();
         }
@@ -169,7 +170,7 @@ impl<'a> Fields<'a> {
     /// An empty list is refused: for a rule, "nothing" and "everything" must not look alike.
     pub fn strings(&self, key: &str, findings: &mut Findings) -> Option<Vec<Located<&'a str>>> {
         let value = self.value(key)?;
-        strings_of(value, &format!("`{key}`"), findings)
+        strings_of(value, &format_args!("`{key}`"), findings)
     }
 }
 
@@ -184,7 +185,7 @@ pub(crate) struct Named<'a> {
 /// The value as a string.
 pub(crate) fn string_of<'a>(
     value: Value<'a>,
-    what: &str,
+    what: &dyn Display,
     findings: &mut Findings,
 ) -> Option<Located<&'a str>> {
     match value.kind() {
@@ -199,7 +200,7 @@ pub(crate) fn string_of<'a>(
 /// The value as one string or a list of them, at least one.
 pub(crate) fn strings_of<'a>(
     value: Value<'a>,
-    what: &str,
+    what: &dyn Display,
     findings: &mut Findings,
 ) -> Option<Vec<Located<&'a str>>> {
     let at = value.at();
@@ -212,10 +213,11 @@ pub(crate) fn strings_of<'a>(
             None
         }
         Kind::List => {
-            let item = format!("each value of {what}");
             let errors = findings.errors();
             let items = value.items();
-            let found = items.filter_map(|value| string_of(value, &item, findings));
+            let found = items.filter_map(|value| {
+                string_of(value, &format_args!("each value of {what}"), findings)
+            });
             let found = found.collect();
             (findings.errors() == errors).then_some(found)
         }
@@ -226,7 +228,7 @@ pub(crate) fn strings_of<'a>(
     }
 }
 
-fn unknown_key(key: &str, title: &str, schema: &Schema) -> Fault {
+fn unknown_key(key: &str, title: Title, schema: &Schema) -> Fault {
     let fault = Fault::new(format!("unknown key {} in {title}", quoted(key)));
     match nearest(key, schema.keys.iter().copied()) {
         Some(known) => fault.help(format!("did you mean `{known}`?")),
@@ -234,7 +236,7 @@ fn unknown_key(key: &str, title: &str, schema: &Schema) -> Fault {
     }
 }
 
-fn wrong_type(what: &str, wanted: Wanted, found: Kind) -> Fault {
+fn wrong_type(what: &dyn Display, wanted: Wanted, found: Kind) -> Fault {
     let found = match found {
         Kind::Text(_) => "a string",
         Kind::Number(_) => "a whole number",

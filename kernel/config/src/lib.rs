@@ -31,6 +31,7 @@ mod source;
 mod span;
 mod suggest;
 mod syntax;
+mod title;
 mod value;
 
 use alloc::vec::Vec;

@@ -1,9 +1,9 @@
 //! What names stand for: zones, and the entries of `[set]` and `[service]`.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use ipnet::IpNet;
 
@@ -110,34 +110,44 @@ const SERVICES: Kind<Service> = Kind {
 /// The entries of one kind.
 pub(crate) struct Library<'a, T: 'static> {
     kind: &'static Kind<T>,
-    entries: BTreeMap<&'a str, Entry<T>>,
+    /// In the order of their names, of which the file has each once.
+    entries: Vec<Entry<'a, T>>,
     expanded: usize,
 }
 
-struct Entry<T> {
-    name_at: crate::span::Span,
+struct Entry<'a, T> {
+    name: Located<&'a str>,
     values: Vec<T>,
     uses: usize,
 }
 
+/// A set or service, for people.
+struct Entitled<'a>(&'static str, &'a str);
+
+impl fmt::Display for Entitled<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0, quoted(self.1))
+    }
+}
+
 impl<'a, T: Clone> Library<'a, T> {
     fn read(kind: &'static Kind<T>, root: &Fields<'a>, findings: &mut Findings) -> Self {
-        let mut entries = BTreeMap::new();
+        let mut entries = Vec::new();
         for named in root.named(kind.table, findings) {
             findings.take(named.name.at, name::parse(named.name.value));
-            let what = format!("{} {}", kind.noun, quoted(named.name.value));
+            let what = Entitled(kind.noun, named.name.value);
             let words = strings_of(named.value, &what, findings).unwrap_or_default();
             let values = words
                 .iter()
                 .filter_map(|word| findings.take(word.at, Self::literal(kind, word.value)))
                 .collect();
-            let entry = Entry {
-                name_at: named.name.at,
+            entries.push(Entry {
+                name: named.name,
                 values,
                 uses: 0,
-            };
-            entries.insert(named.name.value, entry);
+            });
         }
+        entries.sort_unstable_by_key(|entry| entry.name.value);
         Self {
             kind,
             entries,
@@ -177,9 +187,13 @@ impl<'a, T: Clone> Library<'a, T> {
     }
 
     fn entry(&mut self, name: &str) -> Result<Vec<T>, Fault> {
-        let Some(entry) = self.entries.get_mut(name) else {
+        let found = self
+            .entries
+            .binary_search_by_key(&name, |entry| entry.name.value);
+        let Ok(found) = found else {
             return Err(self.unknown(name));
         };
+        let entry = &mut self.entries[found];
         entry.uses += 1;
         if self.expanded.saturating_add(entry.values.len()) > MOST_EXPANDED {
             let noun = self.kind.noun;
@@ -195,7 +209,7 @@ impl<'a, T: Clone> Library<'a, T> {
     fn unknown(&self, name: &str) -> Fault {
         let Kind { noun, other, .. } = self.kind;
         let fault = Fault::new(format!("there is no {noun} {}", quoted(name)));
-        let known = self.entries.keys().copied();
+        let known = self.entries.iter().map(|entry| entry.name.value);
         match nearest(name, known) {
             Some(known) => fault.help(format!("did you mean `@{known}`?")),
             None => fault.help(self.how_to_define(noun, other)),
@@ -211,11 +225,12 @@ impl<'a, T: Clone> Library<'a, T> {
 
     /// Warns of entries that nothing refers to.
     pub fn warn_unused(&self, findings: &mut Findings) {
-        for (name, entry) in &self.entries {
+        for entry in &self.entries {
             if entry.uses == 0 {
+                let name = entry.name.value;
                 let message = format!("the {} {} is not used", self.kind.noun, quoted(name));
                 let help = format!("refer to it as \"@{name}\", or leave it out");
-                findings.warn(entry.name_at, Fault::new(message).help(help));
+                findings.warn(entry.name.at, Fault::new(message).help(help));
             }
         }
     }

@@ -122,16 +122,18 @@ fn check_cards(zones: &[ZoneDraft], findings: &mut Findings) {
 }
 
 fn compare_cards(card: Card, other: Card, other_zone: &str) -> Result<(), Fault> {
-    let other_zone = quoted(other_zone);
     match (card, other) {
         (Card::Mac(one), Card::Mac(two)) if one != two => Ok(()),
         (Card::Slot(one), Card::Slot(two)) if one != two => Ok(()),
         (Card::Mac(_), Card::Mac(_)) | (Card::Slot(_), Card::Slot(_)) => {
-            let message = format!("this is already the card of zone {other_zone}");
+            let message = format!("this is already the card of zone {}", quoted(other_zone));
             Err(Fault::new(message).help("each zone has a card of its own"))
         }
         (Card::Mac(_), Card::Slot(_)) | (Card::Slot(_), Card::Mac(_)) => {
-            let message = format!("zone {other_zone} names its card in the other way");
+            let message = format!(
+                "zone {} names its card in the other way",
+                quoted(other_zone)
+            );
             Err(Fault::new(message).help(
                 "use `card` in all zones or `slot` in all zones, else two could be the same card",
             ))

@@ -1,6 +1,5 @@
 //! `[alg]`: protocols whose payload is read, because it names addresses.
 
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -9,6 +8,7 @@ use crate::findings::{Fault, Findings};
 use crate::model::{Alg, PortRange, Service};
 use crate::names::Names;
 use crate::schema;
+use crate::title::Title;
 
 /// The port of FTP's control connections (RFC 959 section 8).
 const FTP: PortRange = PortRange {
@@ -24,7 +24,7 @@ pub(crate) fn read(root: &Fields, names: &mut Names, findings: &mut Findings) ->
     let Some(value) = root.value("alg") else {
         return Alg::default();
     };
-    let title = String::from("[alg]");
+    let title = Title::Words("[alg]");
     let Some(fields) = Fields::open_value(value, title, &schema::ALG, findings) else {
         return Alg::default();
     };

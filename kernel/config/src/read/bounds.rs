@@ -1,13 +1,13 @@
 //! `[tcp]`, `[timeout]` and `[limits]`: how flows begin, how long they live and how many there may be.
 
 use alloc::format;
-use alloc::string::String;
 use core::time::Duration;
 
 use crate::fields::Fields;
 use crate::findings::{Fault, Findings};
 use crate::model::{Limits, Preset, TcpPickup, Timeouts};
 use crate::schema;
+use crate::title::Title;
 use crate::value::duration;
 
 /// The fewest flows that `flows` takes.
@@ -38,7 +38,7 @@ pub(crate) fn read_tcp(root: &Fields, findings: &mut Findings) -> TcpPickup {
     let Some(value) = root.value("tcp") else {
         return TcpPickup::Syn;
     };
-    let title = String::from("[tcp]");
+    let title = Title::Words("[tcp]");
     let Some(fields) = Fields::open_value(value, title, &schema::TCP, findings) else {
         return TcpPickup::Syn;
     };
@@ -54,7 +54,7 @@ pub(crate) fn read_timeouts(root: &Fields, preset: Preset, findings: &mut Findin
     let Some(value) = root.value("timeout") else {
         return defaults;
     };
-    let title = String::from("[timeout]");
+    let title = Title::Words("[timeout]");
     let Some(fields) = Fields::open_value(value, title, &schema::TIMEOUT, findings) else {
         return defaults;
     };
@@ -99,7 +99,7 @@ pub(crate) fn read_limits(root: &Fields, findings: &mut Findings) -> Limits {
     let Some(value) = root.value("limits") else {
         return defaults;
     };
-    let title = String::from("[limits]");
+    let title = Title::Words("[limits]");
     let Some(fields) = Fields::open_value(value, title, &schema::LIMITS, findings) else {
         return defaults;
     };

@@ -15,6 +15,7 @@ use crate::model::{Addressing, DhcpServer, DnsOption, Reservation, RouterOption}
 use crate::schema;
 use crate::span::{Located, Span};
 use crate::syntax::{Kind, Value};
+use crate::title::Title;
 use crate::value::address::{parse_host, parse_range};
 use crate::value::{duration, mac};
 use ipnet::Ipv4Net;
@@ -65,12 +66,12 @@ impl DhcpDraft {
 /// Reads a zone's `dhcp`, if it has one.
 pub(crate) fn read(
     zone: &Fields,
+    name: &str,
     address: Option<&Located<Addressing>>,
     findings: &mut Findings,
 ) -> Option<DhcpDraft> {
     let value = zone.value("dhcp")?;
-    let title = format!("`dhcp` of {}", zone.title);
-    let fields = Fields::open_value(value, title, &schema::DHCP, findings)?;
+    let fields = Fields::open_value(value, Title::Dhcp(name), &schema::DHCP, findings)?;
     let own = match address?.value {
         Addressing::Static { address, .. } => address,
         Addressing::Dhcp => {
@@ -173,7 +174,7 @@ fn read_dns(fields: &Fields, findings: &mut Findings) -> Option<Located<DnsOptio
             Some(Located::new(DnsOption::Fixed(Vec::new()), at))
         }
         _ => {
-            let words = strings_of(value, "`dns`", findings)?;
+            let words = strings_of(value, &"`dns`", findings)?;
             let servers = read_dns_servers(&words, at, findings);
             Some(Located::new(DnsOption::Fixed(servers), at))
         }
@@ -233,7 +234,7 @@ fn read_reservation(
     own: Ipv4Net,
     findings: &mut Findings,
 ) -> Option<(Located<[u8; 6]>, Located<Ipv4Addr>)> {
-    let title = String::from("a reservation");
+    let title = Title::Words("a reservation");
     let fields = Fields::open_value(value, title, &schema::RESERVATION, findings)?;
     for key in schema::RESERVATION.keys {
         if !fields.has(key) {

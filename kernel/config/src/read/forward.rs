@@ -17,6 +17,7 @@ use crate::names::Names;
 use crate::schema;
 use crate::segments::Segments;
 use crate::span::{Located, Span};
+use crate::title::Title;
 use crate::value::address::parse_target;
 
 /// The most forwards; each is compared with all before it.
@@ -56,7 +57,7 @@ pub(crate) fn read_all(
     }
     let mut forwards: Vec<Forward> = Vec::new();
     for (index, value) in list.into_iter().enumerate() {
-        let title = format!("forward {}", index + 1);
+        let title = Title::Entry("forward", index);
         let Some(fields) = Fields::open_value(value, title, &schema::FORWARD, findings) else {
             continue;
         };

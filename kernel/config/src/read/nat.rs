@@ -1,7 +1,6 @@
 //! `[nat]`: who is masqueraded, and how mappings behave (RFC 4787).
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::forward::Surroundings;
@@ -14,6 +13,7 @@ use crate::names::Names;
 use crate::schema;
 use crate::suggest::nearest;
 use crate::syntax::Value;
+use crate::title::Title;
 use crate::value::address::parse_host;
 
 /// Reads `[nat]`; without it, nothing is translated but forwards.
@@ -33,7 +33,7 @@ pub(crate) fn read(
     let Some(value) = root.value("nat") else {
         return nat;
     };
-    let title = String::from("[nat]");
+    let title = Title::Words("[nat]");
     let Some(fields) = Fields::open_value(value, title, &schema::NAT, findings) else {
         return nat;
     };
@@ -147,7 +147,7 @@ fn read_direction(
     names: &Names,
     findings: &mut Findings,
 ) -> Option<Masquerade> {
-    let title = String::from("a masquerade entry");
+    let title = Title::Words("a masquerade entry");
     let fields = Fields::open_value(value, title, &schema::MASQUERADE, findings)?;
     let from = read_zone(&fields, "from", names, findings);
     let to = read_zone(&fields, "to", names, findings);

@@ -15,6 +15,7 @@ use crate::names::Names;
 use crate::schema;
 use crate::span::{Located, Span};
 use crate::syntax::Value;
+use crate::title::Title;
 use crate::value::address::{edge_of, parse_prefix_v4};
 
 /// The most entries of `one_to_one`; each is compared with all before it.
@@ -104,7 +105,7 @@ fn read_entry(
     around: &Surroundings,
     findings: &mut Findings,
 ) -> Option<(Span, Span, OneToOne)> {
-    let title = String::from("a one_to_one entry");
+    let title = Title::Words("a one_to_one entry");
     let fields = Fields::open_value(value, title, &schema::ONE_TO_ONE, findings)?;
     for (key, help) in [
         ("inside", "name the host: inside = \"10.99.0.2\""),

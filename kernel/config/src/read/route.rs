@@ -13,6 +13,7 @@ use crate::model::{Route, ZoneId};
 use crate::schema;
 use crate::segments::Segments;
 use crate::span::Located;
+use crate::title::Title;
 use crate::value::address::{parse_host, parse_prefix_v4};
 
 /// The most routes.
@@ -29,7 +30,7 @@ pub(crate) fn read_all(root: &Fields, segments: &Segments, findings: &mut Findin
     }
     let mut routes: Vec<Route> = Vec::new();
     for (index, value) in list.into_iter().enumerate() {
-        let title = format!("route {}", index + 1);
+        let title = Title::Entry("route", index);
         let fields = Fields::open_value(value, title, &schema::ROUTE, findings);
         let route = fields.and_then(|fields| read(&fields, segments, &routes, findings));
         routes.extend(route);

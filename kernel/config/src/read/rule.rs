@@ -1,6 +1,6 @@
 //! `rule = [...]`: the filter.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,13 +15,14 @@ use crate::names::Names;
 use crate::schema;
 use crate::span::Span;
 use crate::suggest::nearest;
+use crate::title::Title;
 use crate::value::name;
 
 /// The words of `action`.
 const ACTIONS: [&str; 3] = ["accept", "drop", "reject"];
 
-/// Names that rules and forwards have taken, and where.
-pub(crate) type Taken = BTreeMap<String, Span>;
+/// Names that rules and forwards have taken.
+pub(crate) type Taken = BTreeSet<String>;
 
 /// Reads all rules in their order.
 pub(crate) fn read_all(
@@ -33,7 +34,7 @@ pub(crate) fn read_all(
     let mut rules = Vec::new();
     let mut broad: Vec<Rule> = Vec::new();
     for (index, value) in root.list("rule", findings).into_iter().enumerate() {
-        let title = format!("rule {}", index + 1);
+        let title = Title::Entry("rule", index);
         let Some(fields) = Fields::open_value(value, title, &schema::RULE, findings) else {
             continue;
         };
@@ -94,13 +95,12 @@ pub(crate) fn read_name(
     } else {
         (default, fields.at)
     };
-    if taken.contains_key(&name) {
+    if !taken.insert(name.clone()) {
         let fault = Fault::new(format!("the name {} is taken", quoted(&name)))
             .help("counters and the log tell rules and forwards apart by name: choose another");
         findings.error(at, fault);
         return None;
     }
-    taken.insert(name.clone(), at);
     Some(name)
 }
 

@@ -1,7 +1,6 @@
 //! `[zone.NAME]`: a segment, its card and the firewall's address there.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
@@ -16,6 +15,7 @@ use crate::schema;
 use crate::span::{Located, Span};
 use crate::suggest::nearest;
 use crate::syntax::Kind;
+use crate::title::Title;
 use crate::value::address::{edge_of, parse_host, parse_interface};
 use crate::value::{mac, name};
 
@@ -73,7 +73,7 @@ pub(crate) fn read_all<'a>(
 fn read<'a>(table: &Named<'a>, findings: &mut Findings) -> ZoneDraft<'a> {
     let name = table.name;
     findings.take(name.at, name::parse_zone(name.value));
-    let title = title(name.value);
+    let title = Title::Zone(name.value);
     let fields = Fields::open_value(table.value, title, &schema::ZONE, findings);
     let Some(mut fields) = fields else {
         return ZoneDraft::unreadable(name);
@@ -84,17 +84,12 @@ fn read<'a>(table: &Named<'a>, findings: &mut Findings) -> ZoneDraft<'a> {
         name,
         card: read_card(&fields, findings),
         gateway_at: fields.has("gateway").then(|| fields.key_at("gateway")),
-        dhcp: dhcp::read(&fields, address.as_ref(), findings),
+        dhcp: dhcp::read(&fields, name.value, address.as_ref(), findings),
         address,
         mtu: read_mtu(&fields, findings),
         allow_private_sources: fields.boolean("allow_private_sources", false, findings),
         answer: read_answer(&fields, findings),
     }
-}
-
-fn title(name: &str) -> String {
-    let name = quoted(name);
-    format!("[zone.{}]", name.trim_matches('`'))
 }
 
 fn read_card(fields: &Fields, findings: &mut Findings) -> Option<Located<Card>> {
@@ -187,7 +182,8 @@ fn read_answer(fields: &Fields, findings: &mut Findings) -> Option<Answer> {
     fields.value("answer")?;
     let mut answer = Answer::default();
     for value in fields.list("answer", findings) {
-        let Some(word) = crate::fields::string_of(value, "each value of `answer`", findings) else {
+        let Some(word) = crate::fields::string_of(value, &"each value of `answer`", findings)
+        else {
             continue;
         };
         match word.value {
