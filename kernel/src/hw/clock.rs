@@ -55,7 +55,9 @@ struct Reading {
 }
 
 /// Reads a slow counter several times, and keeps the reading that took the least: whoever runs this machine may
-/// stop it for milliseconds, also between a counter and its time-stamp.
+/// stop it for milliseconds, also between a counter and its time-stamp. It is there once: code that runs at the start alone
+/// is the quicker the less of it there is.
+#[inline(never)]
 fn sharply(read: fn() -> u32) -> Reading {
     const TRIES: u32 = 5;
     let once = || {
