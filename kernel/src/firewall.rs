@@ -99,7 +99,12 @@ impl Firewall {
             if now >= self.poll_due || self.engine.has_output() {
                 self.poll(Instant::from_micros(now));
             }
-            self.net.turn();
+            let engine = &mut self.engine;
+            self.net.turn(|card| {
+                if let Some(zone) = ZoneId::new(card) {
+                    engine.not_sent(zone, DropReason::TransmitFull);
+                }
+            });
             if now >= look || boot::take_pending(apic::SERIAL) {
                 look = now + LOOK_US;
                 self.follow_links();
@@ -141,6 +146,7 @@ impl Firewall {
     fn receive_each(&mut self, zone: ZoneId) -> usize {
         let (mut moved, mut now) = (0, None);
         while moved < BURST
+            && !self.net.is_waiting()
             && let Some(received) = self.net.cards[zone.index()].receive()
         {
             moved += 1;
@@ -164,12 +170,12 @@ impl Firewall {
     /// The same, a group at a time, so that the engine can look ahead: for a flow table that no cache holds.
     fn receive_groups(&mut self, zone: ZoneId) -> usize {
         let (mut moved, mut now) = (0, None);
-        loop {
+        while !self.net.is_waiting() {
             let card = &mut self.net.cards[zone.index()];
             let (group, error) = gather(BURST - moved, || card.receive());
             let took = group.len() + usize::from(error.is_some());
             if took == 0 {
-                return moved;
+                break;
             }
             moved += took;
             let now = *now.get_or_insert_with(|| Instant::from_micros(clock::now_us()));
@@ -178,6 +184,7 @@ impl Firewall {
                 self.not_received(zone, error);
             }
         }
+        moved
     }
 
     /// Takes frames in their order.
@@ -233,7 +240,7 @@ impl Firewall {
                 // Without the padding that it may have come with.
                 packet.truncate(len);
                 let zone = egress.zone();
-                if self.net.cards[zone.index()].transmit(packet).is_err() {
+                if !self.net.forward(zone.index(), packet) {
                     self.engine.not_sent(zone, DropReason::TransmitFull);
                 }
             }
