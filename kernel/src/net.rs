@@ -195,7 +195,7 @@ impl Net {
     #[inline]
     pub fn is_tired(&mut self, moved: usize, now: u64) -> bool {
         if moved > 0 {
-            self.patience.work(now);
+            self.patience.work(moved, now);
             return false;
         }
         !self.is_waiting && self.patience.is_over(now)
@@ -204,22 +204,16 @@ impl Net {
     /// Halts until a card has something or `until` has come, unless there is work already.
     pub fn sleep(&mut self, until: u64) {
         self.cards.iter_mut().for_each(Card::arm);
-        if !self.has_work() {
+        if !self.cards.iter().any(Card::has_work) {
             let now = clock::now_us();
             let longest = match self.lines {
                 Lines::None | Lines::Heard => NAP_US,
                 Lines::Unproven => LOOK_US,
             };
-            let nap = until.saturating_sub(now).clamp(1, longest);
-            apic::take_timer();
-            clock::wake_after(nap);
+            clock::wake_after(until.saturating_sub(now).clamp(1, longest));
             boot::sleep();
-            let woken = clock::now_us();
-            if apic::take_timer() && !self.has_work() {
-                self.patience.overslept(now + nap, woken);
-            } else {
-                self.patience.slept();
-            }
+            self.patience.slept();
+            apic::take_timer();
             if boot::take_pending(apic::INTEL) {
                 self.lines = Lines::Heard;
             }
@@ -231,10 +225,6 @@ impl Net {
     #[must_use]
     pub const fn patience(&self) -> &Patience {
         &self.patience
-    }
-
-    fn has_work(&self) -> bool {
-        self.cards.iter().any(Card::has_work)
     }
 }
 

@@ -138,9 +138,8 @@ pub fn interface(name: &str, interface: &Interface) {
 /// How long the loop looks for work before it sleeps.
 pub fn patience(patience: &Patience) {
     console!(
-        "status: looks for work {} us before it sleeps, a wake-up takes {} us",
-        patience.budget_us(),
-        patience.wake_us()
+        "status: looks for work {} us before it sleeps",
+        patience.budget_us()
     );
 }
 
