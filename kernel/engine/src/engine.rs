@@ -14,10 +14,11 @@
 //! [`admit`](mod@self::admit), [`forward`](mod@self::forward), [`gateway`](mod@self::gateway),
 //! [`own`](mod@self::own), [`proxy`](mod@self::proxy), [`related`](mod@self::related).
 //!
-//! Before all that, plain packets of known flows are offered a shorter way, [`short`]; and before their turn comes, packets of a burst
+//! Before all that, plain packets are offered a shorter way, [`entry`](mod@self::entry) and [`short`](mod@self::short); and before their turn comes, packets of a burst
 //! are looked at together if the flow table is large, [`foresight`](mod@self::foresight).
 
 mod admit;
+mod entry;
 mod foresight;
 mod forward;
 mod gateway;
@@ -112,14 +113,6 @@ const NOTICES: usize = 4;
 /// How far a frame has come: a verdict, or the reason why it ends here.
 type Step<T> = Result<T, DropReason>;
 
-/// What became of a plain packet.
-enum Offer {
-    /// The short way took it.
-    Taken(Egress),
-    /// It went on as other packets do.
-    Decided(Step<Verdict>),
-}
-
 impl Engine {
     /// An engine for a checked configuration; `seats` are the zones' cards in the same order.
     ///
@@ -156,11 +149,6 @@ impl Engine {
             .filter_map(ZoneId::new)
             .for_each(|zone| engine.announce(zone));
         engine
-    }
-
-    /// Takes a frame that came in by a zone's card.
-    pub fn receive(&mut self, ingress: ZoneId, frame: &mut Frame<'_>, tick: Tick) -> Verdict {
-        self.take(ingress, frame, None, tick)
     }
 
     /// Takes a frame that one of the box's own services made, with room for an Ethernet header.
@@ -342,29 +330,6 @@ impl Engine {
         self.interfaces.get(zone)
     }
 
-    #[inline(always)]
-    fn take(
-        &mut self,
-        ingress: ZoneId,
-        frame: &mut Frame<'_>,
-        foresight: Option<&Foresight>,
-        tick: Tick,
-    ) -> Verdict {
-        let side = Side::zone(ingress);
-        self.counters.arrived(side);
-        let step = match self.plain(side, frame) {
-            Some(packet) => match self.plain_ip(frame, packet, foresight, tick) {
-                Offer::Taken(egress) => {
-                    self.counters.forwarded_plain(egress.zone());
-                    return Verdict::Forward(egress);
-                }
-                Offer::Decided(step) => step,
-            },
-            None => self.process(side, frame, Visit::First, tick),
-        };
-        self.decide(step)
-    }
-
     fn decide(&mut self, step: Step<Verdict>) -> Verdict {
         let verdict = step.unwrap_or_else(Verdict::Drop);
         self.counters.decided(&verdict);
@@ -403,61 +368,6 @@ impl Engine {
     fn is_down(&self, side: Side) -> bool {
         let zone = side.as_zone().and_then(|zone| self.interfaces.get(zone));
         zone.is_some_and(|interface| interface.link == Link::Down)
-    }
-
-    /// The same for a plain packet, which is offered the short way.
-    #[inline(always)]
-    fn plain_ip(
-        &mut self,
-        frame: &mut Frame<'_>,
-        packet: Packet,
-        foresight: Option<&Foresight>,
-        tick: Tick,
-    ) -> Offer {
-        let found = self.conntrack.find_plain(&packet.key, foresight);
-        // Copies, so that the packet of the short way need not lie in memory.
-        match found {
-            Some(found) => match self.short_way(frame, &packet, found, tick) {
-                Some(egress) => Offer::Taken(egress),
-                None => Offer::Decided(self.familiar(frame, &{ packet }, found, tick)),
-            },
-            None => Offer::Decided(self.stranger(frame, &{ packet }, tick)),
-        }
-    }
-
-    /// A plain packet of a known flow that the first short way did not take.
-    #[inline(never)]
-    fn familiar(
-        &mut self,
-        frame: &mut Frame<'_>,
-        packet: &Packet,
-        found: (FlowId, Direction),
-        tick: Tick,
-    ) -> Step<Verdict> {
-        match self.conntrack.unless_replaced(found, packet) {
-            Some(flow) => match self.short_turn(frame, packet, flow, tick) {
-                Some(egress) => Ok(Verdict::Forward(egress)),
-                None => {
-                    frame.truncate(ETHERNET + usize::from(packet.ip_len));
-                    self.known(frame, packet, flow, tick)
-                }
-            },
-            None => self.stranger(frame, packet, tick),
-        }
-    }
-
-    /// A plain packet of no flow.
-    #[inline(never)]
-    fn stranger(&mut self, frame: &mut Frame<'_>, packet: &Packet, tick: Tick) -> Step<Verdict> {
-        frame.truncate(ETHERNET + usize::from(packet.ip_len));
-        let flow = match self.admit(frame, packet, tick)? {
-            Admission::Flow(id) => (id, Direction::Original),
-            Admission::Ended(verdict) => return Ok(verdict),
-        };
-        match self.short_departure(frame, packet, flow, tick) {
-            Some(egress) => Ok(Verdict::Forward(egress)),
-            None => self.forward(frame, packet, flow, tick),
-        }
     }
 
     fn ip(
