@@ -99,12 +99,7 @@ impl Firewall {
             if now >= self.poll_due || self.engine.has_output() {
                 self.poll(Instant::from_micros(now));
             }
-            let engine = &mut self.engine;
-            self.net.turn(|card| {
-                if let Some(zone) = ZoneId::new(card) {
-                    engine.not_sent(zone, DropReason::TransmitFull);
-                }
-            });
+            self.net.turn();
             if now >= look || boot::take_pending(apic::SERIAL) {
                 look = now + LOOK_US;
                 self.follow_links();
@@ -146,7 +141,6 @@ impl Firewall {
     fn receive_each(&mut self, zone: ZoneId) -> usize {
         let (mut moved, mut now) = (0, None);
         while moved < BURST
-            && !self.net.is_waiting()
             && let Some(received) = self.net.cards[zone.index()].receive()
         {
             moved += 1;
@@ -170,12 +164,12 @@ impl Firewall {
     /// The same, a group at a time, so that the engine can look ahead: for a flow table that no cache holds.
     fn receive_groups(&mut self, zone: ZoneId) -> usize {
         let (mut moved, mut now) = (0, None);
-        while !self.net.is_waiting() {
+        loop {
             let card = &mut self.net.cards[zone.index()];
             let (group, error) = gather(BURST - moved, || card.receive());
             let took = group.len() + usize::from(error.is_some());
             if took == 0 {
-                break;
+                return moved;
             }
             moved += took;
             let now = *now.get_or_insert_with(|| Instant::from_micros(clock::now_us()));
@@ -184,7 +178,6 @@ impl Firewall {
                 self.not_received(zone, error);
             }
         }
-        moved
     }
 
     /// Takes frames in their order.
@@ -240,7 +233,7 @@ impl Firewall {
                 // Without the padding that it may have come with.
                 packet.truncate(len);
                 let zone = egress.zone();
-                if !self.net.forward(zone.index(), packet) {
+                if self.net.cards[zone.index()].transmit(packet).is_err() {
                     self.engine.not_sent(zone, DropReason::TransmitFull);
                 }
             }

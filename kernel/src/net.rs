@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use sekisho_engine::frame;
 use sekisho_nic::e1000::{self, E1000};
 use sekisho_nic::{
-    Accepted, Checksum, Ecn, Gso, LARGE_BUFFER_BYTES, Late, Offer, Offload, Packet, Patience, Pool,
-    QUEUE_SIZE, Refused, SMALL_BUFFER_BYTES, StartError, negotiate,
+    Accepted, Checksum, Ecn, Gso, LARGE_BUFFER_BYTES, Offer, Offload, Patience, Pool, QUEUE_SIZE,
+    SMALL_BUFFER_BYTES, StartError, negotiate,
 };
 
 use crate::boot;
@@ -32,9 +32,6 @@ pub struct Net {
     /// All buffers.
     pub pool: &'static Pool,
     patience: Patience,
-    /// What waits for room on each card's ring, and whether anything does.
-    late: Vec<Late>,
-    is_waiting: bool,
     lines: Lines,
 }
 
@@ -126,8 +123,6 @@ impl Net {
         }
         let has_lines = cards.iter().any(|card| matches!(card, Card::Intel(_)));
         Ok(Self {
-            late: cards.iter().map(|_| Late::default()).collect(),
-            is_waiting: false,
             cards,
             pool,
             patience: Patience::new(clock::now_us()),
@@ -139,56 +134,13 @@ impl Net {
         })
     }
 
-    /// Takes sent buffers back and offers free ones for reception; then shows both rings to the devices. Says by
-    /// which cards a frame did not leave after all.
-    pub fn turn(&mut self, mut not_sent: impl FnMut(usize)) {
-        for index in 0..self.cards.len() {
-            self.cards[index].reclaim();
-            if self.is_waiting {
-                (0..self.retry(index)).for_each(|_| not_sent(index));
-            }
-            let card = &mut self.cards[index];
+    /// Takes sent buffers back and offers free ones for reception; then shows both rings to the devices.
+    pub fn turn(&mut self) {
+        for card in &mut self.cards {
+            card.reclaim();
             card.refill();
             card.publish();
         }
-        if self.is_waiting {
-            self.is_waiting = self.late.iter().any(Late::is_waiting);
-        }
-    }
-
-    /// Puts a frame from another card on this card's ring, or lets it wait for room there; whether either was
-    /// possible.
-    #[inline]
-    pub fn forward(&mut self, to: usize, packet: Packet) -> bool {
-        if self.is_waiting && self.late[to].is_waiting() {
-            return self.late[to].queue(packet).is_ok();
-        }
-        match self.cards[to].transmit(packet) {
-            Ok(()) => true,
-            Err(refused) => self.wait(to, refused),
-        }
-    }
-
-    #[cold]
-    fn wait(&mut self, to: usize, refused: Refused) -> bool {
-        let sent = self.cards[to].sent();
-        let waits = self.late[to].keep(refused, sent, clock::now_us()).is_ok();
-        self.is_waiting |= waits;
-        waits
-    }
-
-    /// Tries again what waits for a card; how many frames waited in vain.
-    fn retry(&mut self, index: usize) -> usize {
-        let sent = self.cards[index].sent();
-        let card = &mut self.cards[index];
-        let late = &mut self.late[index];
-        late.retry(sent, clock::now_us(), |packet| card.transmit(packet))
-    }
-
-    /// Whether a frame waits for room on a ring. Nothing more should be received then.
-    #[inline]
-    pub const fn is_waiting(&self) -> bool {
-        self.is_waiting
     }
 
     /// Whether to sleep now, after a turn at `now` that moved so many frames.
@@ -198,7 +150,7 @@ impl Net {
             self.patience.work(moved, now);
             return false;
         }
-        !self.is_waiting && self.patience.is_over(now)
+        self.patience.is_over(now)
     }
 
     /// Halts until a card has something or `until` has come, unless there is work already.

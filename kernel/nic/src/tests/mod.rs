@@ -6,7 +6,6 @@ mod features;
 mod frames;
 mod group;
 mod hostile;
-mod late;
 mod memory;
 mod notify;
 mod offload;
