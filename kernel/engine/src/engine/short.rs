@@ -37,7 +37,7 @@ pub(super) enum ShortWay {
     Closed,
 }
 
-/// How a packet that changes its flow's state leaves.
+/// How a packet leaves.
 struct Out {
     zone: ZoneId,
     /// The neighbour's address.
@@ -46,6 +46,9 @@ struct Out {
     neighbor: Option<NeighborId>,
     /// Source and destination.
     ends: ((Ipv4Addr, u16), (Ipv4Addr, u16)),
+    /// Those of our card there.
+    mac: Mac,
+    mtu: u16,
 }
 
 impl Engine {
@@ -86,26 +89,14 @@ impl Engine {
         if opens_or_closes(packet) {
             return None;
         }
-        let flow = self.conntrack.flow(id);
-        if !self.is_settled(flow) {
-            return None;
-        }
-        let (src, dst, way) = flow.rewritten(direction);
-        let (from, to) = (src.address.as_v4()?, dst.address.as_v4()?);
-        let zone = way.as_zone()?;
-        let egress = self.interfaces.get(zone).filter(is_open)?;
-        if !may_go_on(frame, packet, egress) {
-            return None;
-        }
-        let hop = self.routes.lookup(to).filter(|hop| hop.zone == zone)?;
-        let neighbor = flow.neighbor(direction)?;
+        let out = self.way_out(frame, packet, (id, direction))?;
+        let neighbor = out.neighbor?;
         let mac = self
             .neighbors
-            .fresh(neighbor, zone, hop.neighbor(to), tick.now)?;
+            .fresh(neighbor, out.zone, out.hop, tick.now)?;
         self.conntrack.follow(id, direction, packet, tick.now)?;
-        let ends = ((from, src.port), (to, dst.port));
-        plain::write(frame, packet, ends, (mac, egress.mac))?;
-        Some(Egress::granted(zone))
+        plain::write(frame, packet, out.ends, (mac, out.mac))?;
+        Some(Egress::granted(out.zone))
     }
 
     /// The same for one that may change it. A SYN that begins another flow has been told apart.
@@ -134,7 +125,7 @@ impl Engine {
         self.depart(frame, packet, flow, &way)
     }
 
-    /// How a packet leaves, if nothing but its flow's state can speak against it.
+    /// How a packet leaves and to which neighbour, if nothing but its flow's state can speak against it.
     #[inline(always)]
     fn known_way(
         &mut self,
@@ -162,9 +153,8 @@ impl Engine {
         if out.neighbor.is_none() {
             self.conntrack.remember_neighbor(id, direction, *neighbor);
         }
-        let egress = self.interfaces.get(out.zone)?;
-        limit_segments(frame, packet, egress.mtu)?;
-        plain::write(frame, packet, out.ends, (*mac, egress.mac))?;
+        limit_segments(frame, packet, out.mtu)?;
+        plain::write(frame, packet, out.ends, (*mac, out.mac))?;
         Some(Egress::granted(out.zone))
     }
 
@@ -193,6 +183,8 @@ impl Engine {
             hop: hop.neighbor(to),
             neighbor: flow.neighbor(direction),
             ends: ((from, src.port), (to, dst.port)),
+            mac: egress.mac,
+            mtu: egress.mtu,
         })
     }
 }
