@@ -14,8 +14,8 @@
 //! [`admit`](mod@self::admit), [`forward`](mod@self::forward), [`gateway`](mod@self::gateway),
 //! [`own`](mod@self::own), [`proxy`](mod@self::proxy), [`related`](mod@self::related).
 //!
-//! Before all that, plain packets are offered a shorter way, [`entry`](mod@self::entry) and [`short`](mod@self::short); and before their turn comes, packets of a burst
-//! are looked at together if the flow table is large, [`foresight`](mod@self::foresight).
+//! Before all that, plain packets are offered a shorter way, [`entry`](mod@self::entry) and [`short`](mod@self::short); and before
+//! their turn comes, packets of a burst are looked at together if the flow table is large, [`foresight`](mod@self::foresight).
 
 mod admit;
 mod entry;
