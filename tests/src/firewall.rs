@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::frames::Mac;
 use crate::images::least_uefi_mib;
 use crate::kernel;
+use crate::tables::Tables;
 
 /// How long anything may take that the console is to show.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -185,6 +186,15 @@ impl Firewall {
         self.vm
             .wait_for(wanted, LIMIT)
             .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// How full its tables are.
+    ///
+    /// # Panics
+    /// When it does not tell.
+    #[track_caller]
+    pub fn tables(&self) -> Tables {
+        Tables::ask(&self.vm, "status\r", LIMIT).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The machine itself.

@@ -11,6 +11,7 @@
 //! * [`peer::Peer`]: a host that speaks Ethernet itself, without root.
 //! * [`rig::Rig`]: the firewall between two such hosts.
 //! * [`site::Site`]: the firewall between networks of real Linux hosts.
+//! * [`tables::Tables`]: how full its tables are.
 //! * [`mutants`]: deliberate defects, and whether the tests notice them.
 //! * [`oracle`]: the engine beside a Linux router.
 //! * [`frames`], [`way`]: Ethernet frames, read and made.
@@ -46,5 +47,6 @@ pub mod rig;
 pub mod site;
 pub mod skip;
 pub mod soak;
+pub mod tables;
 pub mod traffic;
 pub mod way;

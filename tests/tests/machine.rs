@@ -195,19 +195,11 @@ fn memory_from_16_mib_to_4_gib_and_four_processors_work() {
         let rig = Rig::ready(&setup, &example("lab.toml"));
         rig.settle_from_wan();
         rig.settle_from_dmz();
-        rig.firewall
-            .vm()
-            .type_keys(b"status\r")
-            .expect("the console is open");
-        let status = rig
-            .firewall
-            .console(|line| line.starts_with("status: flows "));
-        let room = status
-            .split([' ', ','])
-            .nth(4)
-            .and_then(|word| word.parse::<u64>().ok())
-            .unwrap_or_else(|| panic!("no number of flows in: {status}"));
-        assert!(room >= flows, "{memory_mib} MiB on {kind:?}: {status}");
+        let tables = rig.firewall.tables();
+        assert!(
+            tables.room >= flows,
+            "{memory_mib} MiB on {kind:?}: {tables:?}"
+        );
         rig.firewall.power_off().expect_conserved();
     }
 }

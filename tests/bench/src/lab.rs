@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use sekisho_qemu::Vm;
 use sekisho_tests::namespace::Namespace;
+use sekisho_tests::tables::Tables;
 use tempfile::TempDir;
 
 use crate::contender::{Contender, Subject};
@@ -96,15 +97,7 @@ impl Lab {
     /// When it does not answer.
     pub fn flows(&self) -> Result<f64, String> {
         const ANSWER: Duration = Duration::from_secs(10);
-        let first = self.vm.lines().len();
-        let is_answer = |line: &str| line.starts_with("status: flows ");
-        self.vm
-            .type_keys(b"status\r")
-            .and_then(|()| self.vm.wait_from(first, is_answer, ANSWER))
-            .map_err(|error| error.to_string())
-            .and_then(|line| {
-                room(&line).ok_or_else(|| format!("cannot understand the status: {line}"))
-            })
+        Tables::ask(&self.vm, "status\r", ANSWER).map(|tables| tables.room as f64)
     }
 
     /// A datagram from the DMZ gets to the WAN, as many times as it takes.
@@ -139,22 +132,4 @@ fn move_in(machine: &Namespace, tap: &str, host: &Namespace, prefix: &str) {
     machine.ip(&format!("link set {tap} netns {}", host.name()));
     host.ip(&format!("address add {prefix} dev {tap}"));
     host.ip(&format!("link set {tap} up"));
-}
-
-/// The second number of `status: flows 0 of 16384, mappings …`.
-fn room(status: &str) -> Option<f64> {
-    let (_, rest) = status.split_once(" of ")?;
-    rest.split(',').next()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_room_for_flows_is_read_from_the_status() {
-        let status = "status: flows 3 of 16384, mappings 2, buffers free 5 of 9";
-        assert_eq!(room(status), Some(16_384.0));
-        assert_eq!(room("status: flows"), None);
-    }
 }

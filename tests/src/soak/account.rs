@@ -235,9 +235,9 @@ impl Host {
 
 #[cfg(test)]
 mod tests {
-    use super::super::snapshot::Tables;
     use super::*;
     use crate::firewall::Totals;
+    use crate::tables::Tables;
 
     /// Ten datagrams out, of which one was lost in each place where one can be.
     fn world() -> (Ledger, Snapshot, Snapshot) {

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::firewall::Totals;
 use crate::namespace::Namespace;
+use crate::tables::Tables;
 
 /// How long the console may take to answer.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -50,17 +51,6 @@ pub struct Host {
     pub not_given: u64,
 }
 
-/// How full the firewall's tables are, as its console says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tables {
-    /// Flows.
-    pub flows: u64,
-    /// Mappings, each with its lease of a port.
-    pub mappings: u64,
-    /// Buffers that are neither on a card's ring nor under way.
-    pub free_buffers: u64,
-}
-
 impl Snapshot {
     /// Reads all of them.
     ///
@@ -68,36 +58,13 @@ impl Snapshot {
     /// When the firewall does not answer.
     pub fn take(vm: &Vm, wan: (&Namespace, &str), dmz: (&Namespace, &str)) -> Result<Self, String> {
         let first = vm.lines().len();
-        vm.type_keys(b"counters\rstatus\r")
-            .and_then(|()| vm.wait_from(first, |line| line.starts_with("status: flows "), ANSWER))
-            .map_err(|error| error.to_string())?;
-        let lines = vm.lines_from(first);
+        let tables = Tables::ask(vm, "counters\rstatus\r", ANSWER)?;
         Ok(Self {
             wan: Host::read(wan.0, wan.1),
             dmz: Host::read(dmz.0, dmz.1),
-            firewall: Totals::read(&lines),
-            tables: Tables::read(&lines)?,
+            firewall: Totals::read(&vm.lines_from(first)),
+            tables,
         })
-    }
-}
-
-impl Tables {
-    fn read(lines: &[String]) -> Result<Self, String> {
-        let number = |line: &str, before: &str| {
-            let (_, rest) = line.split_once(before)?;
-            rest.split([' ', ',']).next()?.parse().ok()
-        };
-        lines
-            .iter()
-            .filter(|line| line.starts_with("status: flows "))
-            .find_map(|line| {
-                Some(Self {
-                    flows: number(line, "flows ")?,
-                    mappings: number(line, "mappings ")?,
-                    free_buffers: number(line, "buffers free ")?,
-                })
-            })
-            .ok_or_else(|| format!("cannot understand the status: {}", lines.join("\n")))
     }
 }
 
@@ -168,16 +135,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn linux_counters_and_the_status_are_read() {
+    fn linux_counters_are_read() {
         let all = protocols("Ip: Forwarding InReceives\nIp: 2 7\nUdp: NoPorts\nUdp: 3\n");
         let get = |a: &str, b: &str| all[&(a.to_owned(), b.to_owned())];
         assert_eq!((get("Ip", "InReceives"), get("Udp", "NoPorts")), (7, 3));
-        let line = "status: flows 12 of 4096, mappings 3, buffers free 100 of 1344".to_owned();
-        let tables = Tables::read(&[line]).expect("it is the console's");
-        assert_eq!(
-            (tables.flows, tables.mappings, tables.free_buffers),
-            (12, 3, 100)
-        );
-        assert!(Tables::read(&["status: flows many".into()]).is_err());
     }
 }

@@ -6,7 +6,7 @@ use sekisho_tests::rig::{DMZ, Rig, WAN_HOST};
 use sekisho_tests::way::arp_request;
 
 /// From so many flows on, frames are taken in groups.
-const LARGE: usize = 16_384;
+const LARGE: u64 = 16_384;
 /// So many are there, of this many sources' ports.
 const FLOWS: usize = 17_000;
 const PORTS: usize = 500;
@@ -46,16 +46,6 @@ fn number_of(frame: &Frame) -> Option<usize> {
     text.strip_prefix("number ")?.parse().ok()
 }
 
-fn flows(rig: &Rig) -> usize {
-    let keys = rig.firewall.vm().type_keys(b"status\r");
-    keys.expect("the console is open");
-    let status = rig
-        .firewall
-        .console(|line| line.starts_with("status: flows "));
-    let number = status.split(' ').nth(2).and_then(|word| word.parse().ok());
-    number.unwrap_or_else(|| panic!("no number of flows in: {status}"))
-}
-
 #[test]
 fn bursts_through_a_large_table_arrive_whole_and_in_order() {
     let rig = Rig::ready(&Setup::default(), CONFIG);
@@ -69,7 +59,7 @@ fn bursts_through_a_large_table_arrive_whole_and_in_order() {
         }
     }
     rig.settle_from_dmz();
-    let there = flows(&rig);
+    let there = rig.firewall.tables().flows;
     assert!(there > LARGE, "{there} flows: nothing was taken in groups");
 
     // In each burst known flows in no order, new ones, questions, and what ends here.
