@@ -6,7 +6,9 @@
 use std::fs;
 use std::path::Path;
 
-use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, Mnemonic, NasmFormatter};
+use iced_x86::{
+    Decoder, DecoderOptions, Formatter, Instruction, Mnemonic, NasmFormatter, Register,
+};
 use object::elf::{ET_EXEC, PF_R, PF_W, PF_X, PT_DYNAMIC, PT_INTERP, PT_LOAD, SHF_EXECINSTR};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
 use object::{
@@ -180,9 +182,24 @@ impl Audit {
     /// Each section of code is decoded from its start, so bytes that merely look like one
     /// inside of a longer instruction do not count.
     pub fn system_calls(&self) -> Vec<String> {
+        self.instructions(|instruction| SYSTEM_CALLS.contains(&instruction.mnemonic()))
+    }
+
+    /// Barriers that QEMU does not emulate as such for a single processor: locked instructions that change nothing
+    /// on the stack, which the compiler makes of `fence(SeqCst)`.
+    pub fn weak_barriers(&self) -> Vec<String> {
+        self.instructions(is_weak_barrier)
+    }
+
+    /// Barriers that are one everywhere.
+    pub fn barriers(&self) -> Vec<String> {
+        self.instructions(|instruction| instruction.mnemonic() == Mnemonic::Mfence)
+    }
+
+    fn instructions(&self, wanted: impl Fn(&Instruction) -> bool) -> Vec<String> {
         let mut found = Vec::new();
         for (start, bytes) in self.code() {
-            found.extend(system_calls_in(start, bytes));
+            found.extend(instructions_in(start, bytes, &wanted));
         }
         found
     }
@@ -208,14 +225,19 @@ impl Audit {
     }
 }
 
-fn system_calls_in(start: u64, bytes: &[u8]) -> Vec<String> {
+fn is_weak_barrier(instruction: &Instruction) -> bool {
+    let on_stack = matches!(instruction.memory_base(), Register::RSP | Register::RBP);
+    instruction.has_lock_prefix() && on_stack && instruction.mnemonic() == Mnemonic::Or
+}
+
+fn instructions_in(start: u64, bytes: &[u8], wanted: impl Fn(&Instruction) -> bool) -> Vec<String> {
     let mut decoder = Decoder::with_ip(64, bytes, start, DecoderOptions::NONE);
     let mut instruction = Instruction::default();
     let mut formatter = NasmFormatter::new();
     let mut found = Vec::new();
     while decoder.can_decode() {
         decoder.decode_out(&mut instruction);
-        if SYSTEM_CALLS.contains(&instruction.mnemonic()) {
+        if wanted(&instruction) {
             let mut text = String::new();
             formatter.format(&instruction, &mut text);
             found.push(format!("{:#x}: {text}", instruction.ip()));
@@ -227,6 +249,21 @@ fn system_calls_in(start: u64, bytes: &[u8]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn system_calls_in(start: u64, bytes: &[u8]) -> Vec<String> {
+        instructions_in(start, bytes, |it| SYSTEM_CALLS.contains(&it.mnemonic()))
+    }
+
+    #[test]
+    fn a_locked_instruction_that_changes_nothing_is_a_weak_barrier() {
+        // lock or dword [rsp-0x40], 0; mfence; lock or dword [rdi], 1
+        let code = [
+            0xf0, 0x83, 0x4c, 0x24, 0xc0, 0, 0x0f, 0xae, 0xf0, 0xf0, 0x83, 0x0f, 1,
+        ];
+        let found = instructions_in(0, &code, is_weak_barrier);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("0x0: lock or"), "{found:?}");
+    }
 
     #[test]
     fn a_system_call_is_found_between_other_instructions() {

@@ -65,3 +65,17 @@ fn nothing_in_them_says_where_they_were_built() {
 fn the_wire_stands_alone() {
     audit(&Audit::read(&kernel::wire()));
 }
+
+#[test]
+fn the_cards_barriers_are_some_under_qemu_as_well() {
+    for kernel in [kernel::firewall(), kernel::wire()] {
+        let barriers = Audit::read(&kernel).barriers();
+        assert!(
+            barriers.len() > 3,
+            "{}: only {barriers:?}",
+            kernel.display()
+        );
+    }
+    // The firewall has some of another kind: of a crate that reads drives, and waits for each answer.
+    assert_eq!(Audit::read(&kernel::wire()).weak_barriers(), NOTHING);
+}

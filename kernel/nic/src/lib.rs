@@ -45,6 +45,7 @@
 extern crate alloc;
 
 mod area;
+mod barrier;
 mod card;
 mod checksum;
 mod counters;

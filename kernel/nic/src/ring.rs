@@ -5,9 +5,9 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
-use core::sync::atomic::{Ordering, fence};
 
 use crate::area::{Access, Area};
+use crate::barrier;
 use crate::fault::{DeviceFault, Queue};
 use crate::packet::Chain;
 
@@ -206,7 +206,7 @@ impl Ring {
         self.published = self.next;
         // The index must be out before the device's wish is read (section 2.7.13.4.1): else both
         // sides may find the other asleep.
-        fence(Ordering::SeqCst);
+        barrier::full();
         let wanted = match self.notify {
             Notify::Flags => self.area.used_flags() & 1 == 0,
             Notify::EventIndex => is_due(self.area.available_event(), self.next, old),
@@ -221,7 +221,7 @@ impl Ring {
             Notify::EventIndex => self.area.set_used_event(self.seen),
         }
         // The wish must be out before the used index is read again.
-        fence(Ordering::SeqCst);
+        barrier::full();
     }
 
     /// Asks for no interrupts. With EVENT_IDX one in 65,536 chains still makes one.
