@@ -80,6 +80,15 @@ impl Card {
         either!(self, publish());
     }
 
+    /// Tells a device that did nothing since the last call of its rings once more, in case it missed it.
+    pub fn remind(&mut self) {
+        match self {
+            Self::Virtio(card) => card.remind(),
+            // Its registers are no hint that can be missed.
+            Self::Intel(_) => {}
+        }
+    }
+
     /// Asks for an interrupt at the next frame.
     pub fn arm(&mut self) {
         either!(self, arm());

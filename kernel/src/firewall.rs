@@ -11,6 +11,7 @@ use sekisho_engine::interface::Link;
 use sekisho_engine::output::Output;
 use sekisho_engine::verdict::{DropReason, HOLD_SLOTS, HoldSlot, Verdict};
 use sekisho_engine::{Instant, Tick, ZoneId};
+use sekisho_kernel::card::Card;
 use sekisho_kernel::hw::{apic, clock, entropy::Random, power};
 use sekisho_kernel::net::{BURST, Net, from_card, to_card};
 use sekisho_kernel::{boot, console};
@@ -102,6 +103,7 @@ impl Firewall {
             self.net.turn();
             if now >= look || boot::take_pending(apic::SERIAL) {
                 look = now + LOOK_US;
+                self.net.cards.iter_mut().for_each(Card::remind);
                 self.follow_links();
                 self.obey();
             }

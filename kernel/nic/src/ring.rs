@@ -69,6 +69,8 @@ pub(crate) struct Ring {
     /// Used index: the next entry to read, and up to where they are known to be there.
     seen: u16,
     known: u16,
+    /// What `seen` was when it was last asked whether the ring stands still.
+    stood: u16,
 }
 
 impl Ring {
@@ -94,6 +96,7 @@ impl Ring {
             published: 0,
             seen: 0,
             known: 0,
+            stood: 0,
         };
         ring.disarm();
         ring
@@ -193,6 +196,12 @@ impl Ring {
     /// Whether the device handed anything back that was not popped.
     pub fn has_used(&self) -> bool {
         self.area.used_index() != self.seen
+    }
+
+    /// Whether the device has chains and handed none back since the last call.
+    pub fn stands_still(&mut self) -> bool {
+        let stood = core::mem::replace(&mut self.stood, self.seen);
+        stood == self.seen && self.published_outstanding() != 0
     }
 
     /// Publishes what was pushed, and says whether the device wants to hear of it.

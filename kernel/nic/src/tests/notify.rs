@@ -151,6 +151,37 @@ fn arming_fills_the_receive_ring_and_tells_the_device() {
 }
 
 #[test]
+fn ring_that_stands_still_is_kicked_again() {
+    for way in WAYS {
+        let (fake, mut card) = setup(way);
+        let kicked = || [Queue::Transmit, Queue::Receive].map(|queue| fake.kicked(queue));
+        // The first call only looks, as nothing was handed back before it either.
+        card.remind();
+        let _ = kicked();
+        // Nothing is on the transmit ring.
+        card.remind();
+        assert_eq!(kicked(), [false, true]);
+        let _ = fake.deliver(PLAIN, &frame(60, 1));
+        assert!(card.receive().expect("a frame").is_ok());
+        card.remind();
+        assert_eq!(kicked(), [false, false]);
+        // The device does not see the frame, as it sleeps and its kick is lost.
+        card.transmit_copy(&frame(60, 1), Offload::NONE)
+            .expect("room");
+        card.publish();
+        let kicks = card.counters().kicks;
+        let _ = kicked();
+        card.remind();
+        assert_eq!(kicked(), [true, true]);
+        assert_eq!(card.counters().kicks, kicks + 2);
+        assert_eq!(fake.send().len(), 1);
+        card.reclaim();
+        card.remind();
+        assert_eq!(kicked(), [false, true]);
+    }
+}
+
+#[test]
 fn device_interrupts_without_reason_change_nothing() {
     for way in WAYS {
         let (fake, mut card) = setup(way);
