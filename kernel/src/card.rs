@@ -62,6 +62,15 @@ impl Card {
         either!(self, transmit_copy(frame, offload))
     }
 
+    /// How many frames were put on the ring.
+    #[must_use]
+    pub const fn sent(&self) -> u64 {
+        match self {
+            Self::Virtio(card) => card.counters().tx_frames,
+            Self::Intel(card) => card.counters().tx_frames,
+        }
+    }
+
     /// Takes sent frames' buffers home.
     #[inline]
     pub fn reclaim(&mut self) {

@@ -100,7 +100,12 @@ impl Firewall {
             if now >= self.poll_due || self.engine.has_output() {
                 self.poll(Instant::from_micros(now));
             }
-            self.net.turn();
+            let engine = &mut self.engine;
+            self.net.turn(|card| {
+                if let Some(zone) = ZoneId::new(card) {
+                    engine.not_sent(zone, DropReason::TransmitFull);
+                }
+            });
             if now >= look || boot::take_pending(apic::SERIAL) {
                 look = now + LOOK_US;
                 self.net.cards.iter_mut().for_each(Card::remind);
@@ -143,7 +148,7 @@ impl Firewall {
     fn receive_each(&mut self, zone: ZoneId) -> usize {
         let (mut moved, mut now) = (0, None);
         while moved < BURST
-            && let Some(received) = self.net.cards[zone.index()].receive()
+            && let Some(received) = self.net.receive(zone.index())
         {
             moved += 1;
             match received {
@@ -151,9 +156,10 @@ impl Firewall {
                     // A burst takes less than a millisecond, and the engine counts in larger units.
                     let now = *now.get_or_insert_with(|| Instant::from_micros(clock::now_us()));
                     let tick = self.tick(now);
-                    if let Some(packet) =
-                        self.judge(packet, |engine, frame| engine.receive(zone, frame, tick))
-                    {
+                    let judged = self.judge(Some(zone), packet, |engine, frame| {
+                        engine.receive(zone, frame, tick)
+                    });
+                    if let Some(packet) = judged {
                         self.deliver(zone, &packet, tick.now);
                     }
                 }
@@ -167,8 +173,7 @@ impl Firewall {
     fn receive_groups(&mut self, zone: ZoneId) -> usize {
         let (mut moved, mut now) = (0, None);
         loop {
-            let card = &mut self.net.cards[zone.index()];
-            let (group, error) = gather(BURST - moved, || card.receive());
+            let (group, error) = gather(BURST - moved, || self.net.receive(zone.index()));
             let took = group.len() + usize::from(error.is_some());
             if took == 0 {
                 return moved;
@@ -187,7 +192,7 @@ impl Firewall {
         let foreseen = self.engine.foresee(zone, group.iter().map(Packet::head));
         for (packet, foresight) in group.into_iter().zip(&foreseen) {
             let tick = self.tick(now);
-            let judged = self.judge(packet, |engine, frame| {
+            let judged = self.judge(Some(zone), packet, |engine, frame| {
                 engine.receive_foreseen(zone, frame, foresight, tick)
             });
             if let Some(packet) = judged {
@@ -213,9 +218,11 @@ impl Firewall {
         }
     }
 
-    /// Does what the engine says of a frame; gives it back if it is for the box itself.
+    /// Does what the engine says of a frame; gives it back if it is for the box itself. `from` is where it came from
+    /// just now.
     fn judge(
         &mut self,
+        from: Option<ZoneId>,
         mut packet: Packet,
         decide: impl FnOnce(&mut Engine, &mut Frame<'_>) -> Verdict,
     ) -> Option<Packet> {
@@ -235,7 +242,10 @@ impl Firewall {
                 // Without the padding that it may have come with.
                 packet.truncate(len);
                 let zone = egress.zone();
-                if self.net.cards[zone.index()].transmit(packet).is_err() {
+                if !self
+                    .net
+                    .forward(from.map(ZoneId::index), zone.index(), packet)
+                {
                     self.engine.not_sent(zone, DropReason::TransmitFull);
                 }
             }
@@ -283,7 +293,9 @@ impl Firewall {
             Action::SendThrough(frame) => {
                 if let Some(packet) = self.net.pool.packet(&frame, Offload::NONE) {
                     let tick = self.tick(Instant::from_micros(clock::now_us()));
-                    self.judge(packet, |engine, frame| engine.receive_own(frame, tick));
+                    self.judge(None, packet, |engine, frame| {
+                        engine.receive_own(frame, tick)
+                    });
                 }
             }
             Action::Bound(zone, lease) => {
@@ -334,7 +346,9 @@ impl Firewall {
         match *wait {
             Wait::Over(slot) => {
                 if let Some(packet) = self.held[slot.index()].take() {
-                    self.judge(packet, |engine, frame| engine.resume(slot, frame, tick));
+                    self.judge(None, packet, |engine, frame| {
+                        engine.resume(slot, frame, tick)
+                    });
                 }
             }
             Wait::InVain(slot) => {

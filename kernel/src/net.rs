@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use sekisho_engine::frame;
 use sekisho_nic::e1000::{self, E1000};
 use sekisho_nic::{
-    Accepted, Checksum, Ecn, Gso, LARGE_BUFFER_BYTES, Offer, Offload, Patience, Pool, QUEUE_SIZE,
-    SMALL_BUFFER_BYTES, StartError, negotiate,
+    Accepted, Checksum, Ecn, Gso, LARGE_BUFFER_BYTES, Late, Offer, Offload, Packet, Patience, Pool,
+    QUEUE_SIZE, Refused, RxError, SMALL_BUFFER_BYTES, StartError, negotiate,
 };
 
 use crate::boot;
@@ -32,6 +32,11 @@ pub struct Net {
     /// All buffers.
     pub pool: &'static Pool,
     patience: Patience,
+    /// What waits for room on each card's ring, and the cards of which nothing is taken meanwhile, one bit each.
+    late: Vec<Late>,
+    held_up: u8,
+    /// Whether anything waits.
+    is_waiting: bool,
     lines: Lines,
 }
 
@@ -123,6 +128,9 @@ impl Net {
         }
         let has_lines = cards.iter().any(|card| matches!(card, Card::Intel(_)));
         Ok(Self {
+            late: cards.iter().map(|_| Late::default()).collect(),
+            held_up: 0,
+            is_waiting: false,
             cards,
             pool,
             patience: Patience::new(clock::now_us()),
@@ -134,13 +142,64 @@ impl Net {
         })
     }
 
-    /// Takes sent buffers back and offers free ones for reception; then shows both rings to the devices.
-    pub fn turn(&mut self) {
-        for card in &mut self.cards {
-            card.reclaim();
+    /// Takes sent buffers back and offers free ones for reception; then shows both rings to the devices. Says by
+    /// which cards a frame did not leave after all.
+    pub fn turn(&mut self, mut not_sent: impl FnMut(usize)) {
+        for index in 0..self.cards.len() {
+            self.cards[index].reclaim();
+            if self.is_waiting {
+                (0..self.retry(index)).for_each(|_| not_sent(index));
+            }
+            let card = &mut self.cards[index];
             card.refill();
             card.publish();
         }
+        if self.is_waiting {
+            self.is_waiting = self.late.iter().any(Late::is_waiting);
+            self.held_up = self.late.iter().fold(0, |bits, late| bits | late.sources());
+        }
+    }
+
+    /// Puts a frame on a card's ring, or lets it wait for room there; whether either was possible. `from` is the card
+    /// that it came by just now.
+    #[inline]
+    pub fn forward(&mut self, from: Option<usize>, to: usize, packet: Packet) -> bool {
+        if self.is_waiting && self.late[to].is_waiting() {
+            let queued = self.late[to].queue(packet, bit(from)).is_ok();
+            self.held_up |= self.late[to].sources();
+            return queued;
+        }
+        match self.cards[to].transmit(packet) {
+            Ok(()) => true,
+            Err(refused) => self.wait(from, to, refused),
+        }
+    }
+
+    #[cold]
+    fn wait(&mut self, from: Option<usize>, to: usize, refused: Refused) -> bool {
+        let sent = self.cards[to].sent();
+        let late = &mut self.late[to];
+        let waits = late.keep(refused, bit(from), sent, clock::now_us()).is_ok();
+        self.held_up |= late.sources();
+        self.is_waiting |= waits;
+        waits
+    }
+
+    /// Tries again what waits for a card; how many frames waited in vain.
+    fn retry(&mut self, index: usize) -> usize {
+        let sent = self.cards[index].sent();
+        let card = &mut self.cards[index];
+        let late = &mut self.late[index];
+        late.retry(sent, clock::now_us(), |packet| card.transmit(packet))
+    }
+
+    /// The next frame that arrived by a card; none while a large one that did waits for room on another's ring.
+    #[inline]
+    pub fn receive(&mut self, from: usize) -> Option<Result<Packet, RxError>> {
+        if self.held_up & bit(Some(from)) != 0 {
+            return None;
+        }
+        self.cards[from].receive()
     }
 
     /// Whether to sleep now, after a turn at `now` that moved so many frames.
@@ -150,7 +209,7 @@ impl Net {
             self.patience.work(moved, now);
             return false;
         }
-        self.patience.is_over(now)
+        !self.is_waiting && self.patience.is_over(now)
     }
 
     /// Halts until a card has something or `until` has come, unless there is work already.
@@ -177,6 +236,14 @@ impl Net {
     #[must_use]
     pub const fn patience(&self) -> &Patience {
         &self.patience
+    }
+}
+
+/// A card's bit among those that are held up. There are at most eight, one for each zone.
+const fn bit(card: Option<usize>) -> u8 {
+    match card {
+        Some(card) => 1 << (card % 8),
+        None => 0,
     }
 }
 

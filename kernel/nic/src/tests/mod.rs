@@ -6,6 +6,7 @@ mod features;
 mod frames;
 mod group;
 mod hostile;
+mod late;
 mod memory;
 mod notify;
 mod offload;
