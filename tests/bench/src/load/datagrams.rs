@@ -1,6 +1,6 @@
 //! UDP datagrams, as many as go or at a given rate.
 
-use std::io::{IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,11 +15,17 @@ use super::{Counter, Crew, port};
 const BATCH: usize = 32;
 /// Sockets, so flows, that take turns.
 const FLOWS: usize = 16;
-/// So many of the first are answered: then every flow has been seen in both directions.
-const ANSWERED: u64 = 2000;
+/// What the first datagram of a flow begins with, which is answered; all others do not.
+const QUESTION: u8 = b'?';
+/// How long one waits for that answer before it asks again, and how often it does.
+const ANSWER: Duration = Duration::from_millis(100);
+const QUESTIONS: usize = 50;
 /// How often a sink that gets nothing looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
-/// Room for bursts while the sink is not scheduled.
+/// How long a sink that has taken all there was lets more come. One that each datagram wakes takes the processor from
+/// QEMU's thread each time, if the host's scheduler has put them on the same: that decided what was measured.
+const REST: Duration = Duration::from_millis(1);
+/// Room for what comes while the sink rests or is not scheduled.
 const SINK_BYTES: usize = 8 << 20;
 
 /// How many are sent.
@@ -39,7 +45,8 @@ pub struct Datagrams {
 }
 
 impl Datagrams {
-    /// Sends datagrams of `len` bytes from one host to another, which the first calls `address`.
+    /// Sends datagrams of `len` bytes from one host to another, which the first calls `address`; at first one of each
+    /// flow, which is answered: then all neighbours are known, and every flow has been seen in both directions.
     ///
     /// # Panics
     /// When the sockets cannot be made.
@@ -62,6 +69,8 @@ impl Datagrams {
         let mut crew = Crew::default();
         let counter = received.clone();
         crew.hire(move |stop| receive(&sink, &counter, stop));
+        // Who gets no answer is measured all the same.
+        let _ = sources.iter().try_for_each(open);
         let counter = sent.clone();
         crew.hire(move |stop| send(&sources, len, rate, &counter, stop));
         Self {
@@ -86,6 +95,20 @@ fn source(target: SocketAddrV4) -> UdpSocket {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket");
     socket.connect(target).expect("there is a route");
     socket
+}
+
+/// Opens a flow.
+fn open(source: &UdpSocket) -> io::Result<()> {
+    source.set_read_timeout(Some(ANSWER))?;
+    let mut last = Ok(());
+    for _ in 0..QUESTIONS {
+        source.send(&[QUESTION])?;
+        match source.recv(&mut [0; 8]) {
+            Ok(_) => return Ok(()),
+            Err(error) => last = Err(error),
+        }
+    }
+    last
 }
 
 fn send(sources: &[UdpSocket], len: usize, rate: Rate, sent: &Counter, stop: &AtomicBool) {
@@ -148,13 +171,19 @@ fn receive(sink: &UdpSocket, received: &Counter, stop: &AtomicBool) {
         );
         // Nothing within the timeout.
         let Ok(came) = came else { continue };
-        let mut count = 0;
+        let (mut count, mut questions) = (0, 0);
         for message in came {
             count += 1;
-            if let Some(peer) = message.address.filter(|_| received.get() < ANSWERED) {
+            let is_question =
+                message.iovs().next().and_then(|data| data.first()) == Some(&QUESTION);
+            if let Some(peer) = message.address.filter(|_| is_question) {
+                questions += 1;
                 let _ = sink.send_to(b"!", SocketAddrV4::new(peer.ip(), peer.port()));
             }
         }
-        received.add(count);
+        received.add(count - questions);
+        if questions == 0 && count < BATCH as u64 {
+            std::thread::sleep(REST);
+        }
     }
 }
