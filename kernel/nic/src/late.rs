@@ -7,8 +7,9 @@
 //! which each frame may be what a sender waits for. Small frames do not wait, as to drop them
 //! costs less, unless they would overtake what does.
 //!
-//! A ring that stands still must not stop the other cards. When frames waited in vain,
-//! none waits for that card any more until something has left by it.
+//! A slow ring must not stop what goes to others. When the waits have not ended within a
+//! millisecond, all are dropped; and after each wait, none waits for that card again until
+//! more has left by it the longer it took.
 
 use heapless::Deque;
 
@@ -16,8 +17,10 @@ use crate::offload::Gso;
 use crate::packet::Packet;
 use crate::transmit::{Refused, TxError};
 
-/// How long a ring may stand still, in microseconds.
+/// How long frames may wait for a ring without a break, in microseconds.
 const PATIENCE_US: u64 = 1000;
+/// For so many microseconds of waiting a frame must leave before any waits again.
+const WAITED_US: u64 = 64;
 /// Frames that wait at the most: as many as are taken in at once.
 const ROOM: usize = 16;
 
@@ -27,10 +30,10 @@ pub struct Late {
     waits: Deque<Packet, ROOM>,
     /// The cards that large frames which wait came by, one bit each.
     sources: u8,
-    /// Since when the ring stands still.
+    /// Since when some wait.
     since: u64,
-    /// How many frames had been put on the ring when some waited in vain.
-    stuck_at: Option<u64>,
+    /// How many frames must have been put on the ring before any waits again.
+    not_before: u64,
 }
 
 impl Late {
@@ -60,11 +63,10 @@ impl Late {
         now: u64,
     ) -> Result<(), Refused> {
         let is_large = refused.packet.offload().gso != Gso::None;
-        let is_stuck = self.stuck_at == Some(sent);
-        if !is_large || refused.error != TxError::Full || is_stuck {
+        let is_slow = sent < self.not_before;
+        if !is_large || refused.error != TxError::Full || is_slow {
             return Err(refused);
         }
-        self.stuck_at = None;
         self.since = now;
         self.queue(refused.packet, source)
     }
@@ -92,24 +94,29 @@ impl Late {
         now: u64,
         mut transmit: impl FnMut(Packet) -> Result<(), Refused>,
     ) -> usize {
+        let waited = now.saturating_sub(self.since);
         while let Some(packet) = self.waits.pop_front() {
             let Err(Refused { packet, error }) = transmit(packet) else {
-                self.since = now;
                 continue;
             };
-            if error != TxError::Full || now.saturating_sub(self.since) >= PATIENCE_US {
-                self.stuck_at = Some(sent);
-                drop(packet);
-                let others = self.waits.len();
-                self.waits.clear();
-                self.sources = 0;
-                return 1 + others;
+            if error == TxError::Full && waited < PATIENCE_US {
+                // It has just been taken from there.
+                let _ = self.waits.push_front(packet);
+                return 0;
             }
-            // It has just been taken from there.
-            let _ = self.waits.push_front(packet);
-            return 0;
+            drop(packet);
+            let others = self.waits.len();
+            self.waits.clear();
+            self.end(sent, waited);
+            return 1 + others;
         }
-        self.sources = 0;
+        self.end(sent, waited);
         0
+    }
+
+    /// Nothing waits any more.
+    const fn end(&mut self, sent: u64, waited: u64) {
+        self.sources = 0;
+        self.not_before = sent + waited / WAITED_US;
     }
 }

@@ -155,18 +155,10 @@ fn a_ring_that_stands_still_holds_nothing_up_for_long() {
         !jam.send(LARGE, 1001),
         "waited for a ring that stands still"
     );
-    // Once something has left by it, frames wait again.
-    jam.drain();
-    while jam.card.room() != 0 {
-        jam.card
-            .transmit_copy(&frame(60, 1), Offload::NONE)
-            .expect("room");
-    }
-    assert!(jam.send(LARGE, 2000));
 }
 
 #[test]
-fn frames_wait_on_while_the_ring_moves() {
+fn a_slow_ring_holds_nothing_up_for_long() {
     let mut jam = Jam::new();
     assert!(jam.send(LARGE, 0));
     let behind = jam.packet(LARGE);
@@ -182,10 +174,36 @@ fn frames_wait_on_while_the_ring_moves() {
             Ok(())
         }
     };
-    assert_eq!(jam.late.retry(0, 900, &mut send), 0);
-    assert_eq!(jam.late.retry(0, 1800, &mut send), 0);
+    assert_eq!(jam.late.retry(16, 900, &mut send), 0);
     assert!(jam.late.is_waiting());
-    assert_eq!(jam.late.retry(0, 1900, &mut send), 1);
+    assert_eq!(jam.late.retry(17, 1000, &mut send), 1);
+    let mut keep = |sent| {
+        let packet = jam.packet(LARGE);
+        let error = TxError::Full;
+        let refused = Refused { packet, error };
+        jam.late.keep(refused, SOURCE, sent, 2000).is_ok()
+    };
+    assert!(!keep(17));
+    assert!(!keep(17 + 14));
+    assert!(keep(17 + 15));
+}
+
+#[test]
+fn the_longer_a_wait_the_more_must_leave_before_the_next() {
+    for (waited, more) in [(0, 0), (640, 10), (900, 14)] {
+        let mut jam = Jam::new();
+        assert!(jam.send(LARGE, 0));
+        assert_eq!(jam.late.retry(16, waited, |_| Ok(())), 0);
+        assert!(!jam.late.is_waiting());
+        let mut keep = |sent| {
+            let packet = jam.packet(LARGE);
+            let error = TxError::Full;
+            let refused = Refused { packet, error };
+            jam.late.keep(refused, SOURCE, sent, 2000).is_ok()
+        };
+        assert!(more == 0 || !keep(16 + more - 1));
+        assert!(keep(16 + more));
+    }
 }
 
 #[test]
