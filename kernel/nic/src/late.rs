@@ -94,6 +94,9 @@ impl Late {
         now: u64,
         mut transmit: impl FnMut(Packet) -> Result<(), Refused>,
     ) -> usize {
+        if self.waits.is_empty() {
+            return 0;
+        }
         let waited = now.saturating_sub(self.since);
         while let Some(packet) = self.waits.pop_front() {
             let Err(Refused { packet, error }) = transmit(packet) else {

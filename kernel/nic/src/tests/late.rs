@@ -207,6 +207,13 @@ fn the_longer_a_wait_the_more_must_leave_before_the_next() {
 }
 
 #[test]
+fn a_card_that_nothing_waits_for_is_not_called_slow() {
+    let mut jam = Jam::new();
+    assert_eq!(jam.retry(1_000_000), 0);
+    assert!(jam.send(LARGE, 1_000_001));
+}
+
+#[test]
 fn nothing_waits_for_a_card_that_is_down_or_cannot_send_it() {
     let mut jam = Jam::new();
     for error in [TxError::Down, TxError::Unsendable, TxError::NoBuffer] {
