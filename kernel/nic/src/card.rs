@@ -7,7 +7,7 @@
 
 use crate::counters::Counters;
 use crate::device::{self, Device, Doorbell, Reset, status};
-use crate::fault::DeviceFault;
+use crate::fault::{DeviceFault, Queue};
 use crate::features::{Accepted, feature};
 use crate::packet::Chain;
 use crate::pool::Pool;
@@ -104,12 +104,10 @@ impl<D: Device> Card<D> {
             return;
         }
         if self.transmit.publish() == Kick::Needed {
-            self.counters.kicks += 1;
-            self.transmit_bell.ring();
+            self.kick(Queue::Transmit);
         }
         if self.receive.publish() == Kick::Needed {
-            self.counters.kicks += 1;
-            self.receive_bell.ring();
+            self.kick(Queue::Receive);
         }
     }
 
@@ -123,12 +121,19 @@ impl<D: Device> Card<D> {
             return;
         }
         if self.transmit.stands_still() {
-            self.counters.kicks += 1;
-            self.transmit_bell.ring();
+            self.kick(Queue::Transmit);
         }
         if self.receive.stands_still() {
-            self.counters.kicks += 1;
-            self.receive_bell.ring();
+            self.kick(Queue::Receive);
+        }
+    }
+
+    #[inline]
+    fn kick(&mut self, queue: Queue) {
+        self.counters.kicks += 1;
+        match queue {
+            Queue::Transmit => self.transmit_bell.ring(),
+            Queue::Receive => self.receive_bell.ring(),
         }
     }
 

@@ -71,7 +71,7 @@ impl Late {
         self.queue(refused.packet, source)
     }
 
-    /// Lets a frame wait behind those that do, if it is a large one with what comes after it.
+    /// Lets a frame wait behind those that do. A large one holds up the card that it came by.
     ///
     /// # Errors
     ///

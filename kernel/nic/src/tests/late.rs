@@ -61,6 +61,13 @@ impl Jam {
         self.late.keep(refused, SOURCE, sent, now).is_ok()
     }
 
+    /// The ring, of which so many frames have left, refuses a large one for `error`; whether it waits.
+    fn refuse(&mut self, error: TxError, sent: u64) -> bool {
+        let packet = self.packet(LARGE);
+        let refused = Refused { packet, error };
+        self.late.keep(refused, SOURCE, sent, 2000).is_ok()
+    }
+
     /// How many frames waited in vain.
     fn retry(&mut self, now: u64) -> usize {
         let sent = self.card.counters().tx_frames;
@@ -177,15 +184,9 @@ fn a_slow_ring_holds_nothing_up_for_long() {
     assert_eq!(jam.late.retry(16, 900, &mut send), 0);
     assert!(jam.late.is_waiting());
     assert_eq!(jam.late.retry(17, 1000, &mut send), 1);
-    let mut keep = |sent| {
-        let packet = jam.packet(LARGE);
-        let error = TxError::Full;
-        let refused = Refused { packet, error };
-        jam.late.keep(refused, SOURCE, sent, 2000).is_ok()
-    };
-    assert!(!keep(17));
-    assert!(!keep(17 + 14));
-    assert!(keep(17 + 15));
+    assert!(!jam.refuse(TxError::Full, 17));
+    assert!(!jam.refuse(TxError::Full, 17 + 14));
+    assert!(jam.refuse(TxError::Full, 17 + 15));
 }
 
 #[test]
@@ -195,14 +196,8 @@ fn the_longer_a_wait_the_more_must_leave_before_the_next() {
         assert!(jam.send(LARGE, 0));
         assert_eq!(jam.late.retry(16, waited, |_| Ok(())), 0);
         assert!(!jam.late.is_waiting());
-        let mut keep = |sent| {
-            let packet = jam.packet(LARGE);
-            let error = TxError::Full;
-            let refused = Refused { packet, error };
-            jam.late.keep(refused, SOURCE, sent, 2000).is_ok()
-        };
-        assert!(more == 0 || !keep(16 + more - 1));
-        assert!(keep(16 + more));
+        assert!(more == 0 || !jam.refuse(TxError::Full, 16 + more - 1));
+        assert!(jam.refuse(TxError::Full, 16 + more));
     }
 }
 
@@ -217,12 +212,7 @@ fn a_card_that_nothing_waits_for_is_not_called_slow() {
 fn nothing_waits_for_a_card_that_is_down_or_cannot_send_it() {
     let mut jam = Jam::new();
     for error in [TxError::Down, TxError::Unsendable, TxError::NoBuffer] {
-        let packet = jam.packet(LARGE);
-        assert!(
-            jam.late
-                .keep(Refused { packet, error }, SOURCE, 0, 0)
-                .is_err()
-        );
+        assert!(!jam.refuse(error, 0));
     }
     assert!(jam.send(LARGE, 0));
     let down = |packet| {
