@@ -437,4 +437,8 @@ impl Conntrack {
 #[cfg(test)]
 mod kinds_tests;
 #[cfg(test)]
+mod lifetime_tests;
+#[cfg(test)]
+mod shortage_tests;
+#[cfg(test)]
 mod tests;

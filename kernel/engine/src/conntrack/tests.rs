@@ -166,7 +166,7 @@ pub(super) fn outward_as(key: FlowKey, behavior: Behavior) -> NewFlow {
 }
 
 /// A new flow inward, to where a forward or a mapping leads.
-fn inward(key: FlowKey, destination: Endpoint) -> NewFlow {
+pub(super) fn inward(key: FlowKey, destination: Endpoint) -> NewFlow {
     NewFlow {
         original: key,
         destination,
@@ -177,7 +177,7 @@ fn inward(key: FlowKey, destination: Endpoint) -> NewFlow {
     }
 }
 
-fn udp_out(
+pub(super) fn udp_out(
     conntrack: &mut Conntrack,
     from: (Ipv4Addr, u16),
     to: (Ipv4Addr, u16),
@@ -191,7 +191,7 @@ pub(super) fn outside_port(conntrack: &Conntrack, id: FlowId) -> u16 {
     conntrack.flow(id).key(Direction::Reply).dst.port
 }
 
-fn expire_all(conntrack: &mut Conntrack, seconds: u64) {
+pub(super) fn expire_all(conntrack: &mut Conntrack, seconds: u64) {
     while conntrack.expire(tick(seconds).now) > 0 {}
 }
 
@@ -312,56 +312,6 @@ fn our_own_service_keeps_the_port_that_is_reserved_for_it() {
 }
 
 #[test]
-fn rfc4787_req6_only_outbound_packets_keep_a_mapping_alive() {
-    let mut conntrack = conntrack(&config(), 16);
-    let id = udp_out(&mut conntrack, (HOST, 40_000), (PEER, 53), 0).expect("room");
-    let answer = packet(udp_key(wan(), (PEER, 53), (OUR, 40_000)), Content::Udp);
-    for second in 1..299 {
-        assert_eq!(
-            conntrack.observe(id, Direction::Reply, &answer, tick(second).now),
-            Ok(())
-        );
-    }
-    expire_all(&mut conntrack, 299);
-    assert_eq!(conntrack.flows(), 1, "RFC 4787 REQ-5: five minutes");
-    expire_all(&mut conntrack, 303);
-    assert_nothing_left(&conntrack);
-}
-
-#[test]
-fn rfc4787_req6_an_outbound_packet_gives_five_more_minutes() {
-    let mut conntrack = conntrack(&config(), 16);
-    let id = udp_out(&mut conntrack, (HOST, 40_000), (PEER, 53), 0).expect("room");
-    let again = packet(udp_key(dmz(), (HOST, 40_000), (PEER, 53)), Content::Udp);
-    assert_eq!(
-        conntrack.observe(id, Direction::Original, &again, tick(200).now),
-        Ok(())
-    );
-    expire_all(&mut conntrack, 499);
-    assert_eq!(conntrack.flows(), 1);
-    expire_all(&mut conntrack, 503);
-    assert_nothing_left(&conntrack);
-}
-
-#[test]
-fn a_forwarded_flow_lives_by_its_servers_answers() {
-    let mut config = config();
-    config.forwards = vec![forward(vec![Service::Udp(ports(53, 53))], None)];
-    let mut conntrack = conntrack(&config, 16);
-    let key = udp_key(wan(), (PEER, 9), (OUR, 53));
-    let found = conntrack.forward(zone_id(0), &key).expect("the forward");
-    let query = packet(key, Content::Udp);
-    let id = conntrack
-        .admit(&inward(key, found.inside), &query, tick(0))
-        .expect("room");
-    for second in 1..400 {
-        let _ = conntrack.observe(id, Direction::Original, &query, tick(second).now);
-    }
-    expire_all(&mut conntrack, 400);
-    assert_eq!(conntrack.flows(), 0);
-}
-
-#[test]
 fn rfc5508_req2_icmp_queries_have_leases_and_sixty_seconds() {
     let mut conntrack = conntrack(&config(), 16);
     let key = |host| FlowKey {
@@ -422,35 +372,6 @@ fn other_protocols_are_told_apart_by_addresses_only() {
 }
 
 #[test]
-fn rfc7857_s4_without_a_port_left_a_new_flow_is_dropped_and_nothing_stays() {
-    let mut conntrack = conntrack(&config(), 2048);
-    // The low class has 1,023 ports, and DHCP's two are reserved.
-    for host in 0..1021u16 {
-        let [high, low] = host.to_be_bytes();
-        let from = (Ipv4Addr::new(10, 1, high, low), 100);
-        udp_out(&mut conntrack, from, (PEER, 53), 0).expect("a port is left");
-    }
-    let late = udp_out(&mut conntrack, (HOST, 101), (PEER, 53), 0);
-    assert_eq!(late, Err(DropReason::NatPortsExhausted));
-    assert_eq!(conntrack.flows(), 1021);
-    assert!(udp_out(&mut conntrack, (HOST, 5000), (PEER, 53), 0).is_ok());
-}
-
-#[test]
-fn attack_port_exhaustion_leaves_half_of_the_ports_to_the_others() {
-    let mut config = config();
-    config.limits.flows_per_source = Some(1_000_000);
-    let mut conntrack = conntrack(&config, 100_000);
-    let opened = (1024..=u16::MAX)
-        .take_while(|port| udp_out(&mut conntrack, (HOST, *port), (PEER, 53), 0).is_ok())
-        .count();
-    assert_eq!(opened, 32_256);
-    udp_out(&mut conntrack, (SERVER, 2000), (PEER, 53), 0).expect("ports are left");
-    // Flows of mappings that it has already are no matter of ports.
-    udp_out(&mut conntrack, (HOST, 1024), (STRANGER, 53), 0).expect("the same mapping");
-}
-
-#[test]
 fn the_pieces_of_a_tcp_segment_can_be_acknowledged_as_one() {
     let mut conntrack = conntrack(&config(), 16);
     let id = syn_to_forward(&mut conntrack, (PEER, 1), 100, 0).expect("room");
@@ -483,83 +404,7 @@ fn the_pieces_of_a_tcp_segment_can_be_acknowledged_as_one() {
     );
 }
 
-#[test]
-fn attack_one_host_cannot_have_more_flows_than_its_share() {
-    let mut config = config();
-    config.limits.flows_per_source = Some(3);
-    let mut conntrack = conntrack(&config, 64);
-    for port in 1..=3 {
-        udp_out(&mut conntrack, (HOST, 40_000 + port), (PEER, 53), 0).expect("below the limit");
-    }
-    assert_eq!(
-        udp_out(&mut conntrack, (HOST, 50_000), (PEER, 53), 0),
-        Err(DropReason::SourceLimit)
-    );
-    udp_out(&mut conntrack, (SERVER, 50_000), (PEER, 53), 0).expect("another source");
-}
-
-#[test]
-fn attack_one_host_cannot_begin_flows_faster_than_it_may() {
-    let mut config = config();
-    config.limits.new_flows_per_second_per_source = Some(3);
-    let mut conntrack = conntrack(&config, 64);
-    for second in 0..3 {
-        for port in 1..=3 {
-            let from = (HOST, 40_000 + 100 * second as u16 + port);
-            udp_out(&mut conntrack, from, (PEER, 53), second).expect("below the limit");
-        }
-        assert_eq!(
-            udp_out(&mut conntrack, (HOST, 50_000), (PEER, 53), second),
-            Err(DropReason::SourceRate)
-        );
-        udp_out(
-            &mut conntrack,
-            (SERVER, 50_000 + second as u16),
-            (PEER, 53),
-            second,
-        )
-        .expect("another source");
-    }
-    assert_eq!(conntrack.leases(), 12, "what was refused left nothing");
-}
-
-#[test]
-fn as_the_table_fills_half_open_flows_live_shorter_and_established_ones_as_long() {
-    let mut conntrack = conntrack(&config(), 128);
-    let lives = |conntrack: &Conntrack| conntrack.flows();
-    for port in 0..40 {
-        let id = syn_to_forward(&mut conntrack, (PEER, port), 100, 0).expect("room");
-        establish(&mut conntrack, id, 0);
-    }
-    for port in 0..24 {
-        syn_to_forward(&mut conntrack, (STRANGER, port), 100, 0).expect("room");
-    }
-    expire_all(&mut conntrack, 200);
-    assert_eq!(
-        lives(&conntrack),
-        64,
-        "half full: all have their whole time"
-    );
-    // At three quarters half of the four minutes is left: the old ones go, until the table is empty enough for their age.
-    for port in 100..132 {
-        syn_to_forward(&mut conntrack, (STRANGER, port), 100, 200).expect("room");
-    }
-    expire_all(&mut conntrack, 200);
-    assert_eq!(lives(&conntrack), 74);
-    let newer = |port| FlowKey {
-        protocol: Protocol::TCP,
-        ..udp_key(wan(), (STRANGER, port), (OUR, 80))
-    };
-    assert!((100..132).all(|port| conntrack.find(&newer(port)).is_some()));
-    assert!(
-        (0..22).all(|port| conntrack.find(&newer(port)).is_none()),
-        "oldest first"
-    );
-    expire_all(&mut conntrack, 445);
-    assert_eq!(lives(&conntrack), 40, "the established ones");
-}
-
-fn syn_to_forward(
+pub(super) fn syn_to_forward(
     conntrack: &mut Conntrack,
     from: (Ipv4Addr, u16),
     seq: u32,
@@ -576,7 +421,7 @@ fn syn_to_forward(
         .ok()
 }
 
-fn establish(conntrack: &mut Conntrack, id: FlowId, at: u64) {
+pub(super) fn establish(conntrack: &mut Conntrack, id: FlowId, at: u64) {
     let (original, reply) = (
         *conntrack.flow(id).key(Direction::Original),
         *conntrack.flow(id).key(Direction::Reply),
@@ -592,115 +437,6 @@ fn establish(conntrack: &mut Conntrack, id: FlowId, at: u64) {
         conntrack.observe(id, Direction::Original, &ack, now),
         Ok(())
     );
-}
-
-#[test]
-fn attack_syn_flood_evicts_the_oldest_half_open_flows_and_no_established_one() {
-    let mut conntrack = conntrack(&config(), 128);
-    let established: Vec<FlowId> = (0..32)
-        .map(|port| {
-            let id = syn_to_forward(&mut conntrack, (PEER, port), 100, 0).expect("room");
-            establish(&mut conntrack, id, 0);
-            id
-        })
-        .collect();
-    for n in 0..10_000u32 {
-        let [a, b, c, d] = n.to_be_bytes();
-        let from = Ipv4Addr::new(100 + a, b, c, d);
-        assert!(syn_to_forward(&mut conntrack, (from, 1000), 7, 1).is_some());
-        assert!(conntrack.flows() <= 96, "three quarters");
-    }
-    let late = syn_to_forward(&mut conntrack, (STRANGER, 5), 100, 2).expect("room");
-    establish(&mut conntrack, late, 2);
-    for (port, id) in (0..).zip(&established) {
-        let key = FlowKey {
-            protocol: Protocol::TCP,
-            ..udp_key(wan(), (PEER, port), (OUR, 80))
-        };
-        assert_eq!(conntrack.find(&key), Some((*id, Direction::Original)));
-    }
-    // The youngest of the flood are still there, the oldest are not.
-    let of = |n: u32| FlowKey {
-        protocol: Protocol::TCP,
-        ..udp_key(wan(), (Ipv4Addr::from(100u32 << 24 | n), 1000), (OUR, 80))
-    };
-    assert!(conntrack.find(&of(9_999)).is_some());
-    assert!(conntrack.find(&of(9_900)).is_none());
-}
-
-#[test]
-fn a_table_full_of_established_flows_refuses_new_ones() {
-    let mut conntrack = conntrack(&config(), 16);
-    let mut count = 0;
-    for port in 0..20 {
-        let host = Ipv4Addr::new(198, 51, 100, port as u8);
-        if let Some(id) = syn_to_forward(&mut conntrack, (host, port), 100, 0) {
-            establish(&mut conntrack, id, 0);
-            count += 1;
-        }
-    }
-    assert_eq!(count, 16);
-    let key = udp_key(dmz(), (HOST, 1), (PEER, 1));
-    let refused = conntrack.admit(&outward(key), &packet(key, Content::Udp), tick(0));
-    assert_eq!(refused, Err(DropReason::FlowTableFull));
-    assert_eq!((conntrack.mappings(), conntrack.leases()), (0, 0));
-}
-
-#[test]
-fn rfc5382_req5_an_established_connection_lives_two_hours_and_four_minutes() {
-    let mut conntrack = conntrack(&config(), 16);
-    let id = syn_to_forward(&mut conntrack, (PEER, 1), 100, 0).expect("room");
-    establish(&mut conntrack, id, 10);
-    expire_all(&mut conntrack, 10 + 7440 - 1);
-    assert_eq!(conntrack.flows(), 1);
-    expire_all(&mut conntrack, 10 + 7440 + 3);
-    assert_nothing_left(&conntrack);
-}
-
-#[test]
-fn rfc7857_s2_2_a_reset_connection_stays_four_minutes_unless_a_syn_replaces_it() {
-    let mut conntrack = conntrack(&config(), 16);
-    let id = syn_to_forward(&mut conntrack, (PEER, 1), 100, 0).expect("room");
-    establish(&mut conntrack, id, 0);
-    let original = *conntrack.flow(id).key(Direction::Original);
-    let rst = tcp(original, Flags::RST, 101, 0);
-    for second in [0, 100, 200] {
-        let now = tick(second).now;
-        assert_eq!(
-            conntrack.observe(id, Direction::Original, &rst, now),
-            Ok(())
-        );
-    }
-    expire_all(&mut conntrack, 239);
-    assert_eq!(conntrack.flows(), 1);
-    let syn = tcp(original, Flags::SYN, 90, 0);
-    assert_eq!(conntrack.lookup(&syn), None);
-    assert_nothing_left(&conntrack);
-}
-
-#[test]
-fn tcp_time_wait_ends_with_a_syn_beyond_the_end_only() {
-    let mut conntrack = conntrack(&config(), 16);
-    let id = syn_to_forward(&mut conntrack, (PEER, 1), 100, 0).expect("room");
-    establish(&mut conntrack, id, 0);
-    let (original, reply) = (
-        *conntrack.flow(id).key(Direction::Original),
-        *conntrack.flow(id).key(Direction::Reply),
-    );
-    let fin = Flags(Flags::FIN.0 | Flags::ACK.0);
-    for (from, segment) in [
-        (Direction::Original, tcp(original, fin, 101, 501)),
-        (Direction::Reply, tcp(reply, fin, 501, 102)),
-    ] {
-        assert_eq!(conntrack.observe(id, from, &segment, tick(1).now), Ok(()));
-    }
-    let old = tcp(original, Flags::SYN, 50, 0);
-    assert!(conntrack.lookup(&old).is_some());
-    let inside_out = tcp(reply, Flags::SYN, 9_000, 0);
-    assert!(conntrack.lookup(&inside_out).is_some(), "not the opener");
-    let new = tcp(original, Flags::SYN, 5_000, 0);
-    assert!(conntrack.lookup(&new).is_none());
-    assert_nothing_left(&conntrack);
 }
 
 #[test]
@@ -882,15 +618,4 @@ fn whatever_happens_every_flow_lease_and_permit_comes_back() {
         expire_all(&mut conntrack, seconds + 1_000_000);
         assert_nothing_left(&conntrack);
     }
-}
-
-#[test]
-fn the_deadline_is_when_there_is_something_to_expire() {
-    let mut conntrack = conntrack(&config(), 16);
-    udp_out(&mut conntrack, (HOST, 40_000), (PEER, 53), 0).expect("room");
-    let due = conntrack.due().expect("a flow waits");
-    assert!(due >= tick(300).now && due <= tick(303).now, "{due:?}");
-    assert_eq!(conntrack.expire(tick(299).now), 0);
-    assert_eq!(conntrack.expire(due), 1);
-    assert_nothing_left(&conntrack);
 }
